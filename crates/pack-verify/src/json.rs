@@ -1,0 +1,1 @@
+//! Placeholder: the archive half owns this module.

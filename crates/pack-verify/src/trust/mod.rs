@@ -1,0 +1,1 @@
+//! Who may sign a pack, and the proof that somebody did.
