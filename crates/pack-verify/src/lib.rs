@@ -27,3 +27,7 @@ pub mod unpack;
 pub use self::bytes::{HashingBuffer, PackBytes, TooLarge};
 pub use self::digest::{Announced, DigestError, DigestHeaders, Sha256Digest};
 pub use self::refusal::{Reason, Refusal};
+pub use self::trust::{
+    BlobRef, Check, CheckName, CheckOutcome, IdentityRule, IssuerRule, KeyLog, SignatureReport, SignedPack, Signer,
+    TrustConfigError, TrustMode, Verifier,
+};
