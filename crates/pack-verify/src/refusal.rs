@@ -141,6 +141,14 @@ pub enum Refusal {
         /// Where and what.
         why: String,
     },
+    /// A policy file that is out of place or has no readable package.
+    #[error("the policy file {path:?} is not valid: {why}")]
+    PolicyInvalid {
+        /// The file.
+        path: String,
+        /// Where and what.
+        why: String,
+    },
     /// A policy file that is not UTF-8.
     #[error("the policy file {path:?} is not UTF-8: the first wrong byte is at offset {offset}")]
     PolicyNotUtf8 {
@@ -234,6 +242,7 @@ impl Refusal {
             Self::NotAPack { .. } => Reason::NotAPack,
             Self::NoPolicy => Reason::NoPolicy,
             Self::DataInvalid { .. } => Reason::DataInvalid,
+            Self::PolicyInvalid { .. } => Reason::PolicyInvalid,
             Self::PolicyNotUtf8 { .. } => Reason::PolicyNotUtf8,
             Self::ReservedRoot { .. } => Reason::ReservedRoot,
             Self::ManifestMissing => Reason::ManifestMissing,
@@ -320,6 +329,8 @@ reasons! {
     NoPolicy => "no_policy",
     /// A data file is wrong.
     DataInvalid => "data_invalid",
+    /// A policy is out of place or unreadable.
+    PolicyInvalid => "policy_invalid",
     /// A policy is not UTF-8.
     PolicyNotUtf8 => "policy_not_utf8",
     /// A reserved root is claimed.
