@@ -1,1 +1,0 @@
-//! Placeholder: the archive half owns this module.
