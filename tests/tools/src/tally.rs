@@ -94,10 +94,11 @@ pub fn run(command: &[OsString], out: &mut impl Write) -> io::Result<(ExitStatus
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer);
-        // `cargo run` sets these for us; a cargo below must not see them as the user's.
+        // `cargo run` sets these for us; a cargo below would take them for the user's, and build scripts that watch
+        // them would run again each time.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "LD_LIBRARY_PATH" {
+            if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
                 command.env_remove(&name);
             }
         }
