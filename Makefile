@@ -13,7 +13,7 @@ CARGO ?= cargo
 TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 BINS := $(patsubst bins/%/Cargo.toml,%,$(wildcard bins/*/Cargo.toml))
-STATIC := $(addprefix $(TARGET_DIR)/$(TARGET)/release/,$(BINS))
+STATIC = $(addprefix $(TARGET_DIR)/$(TARGET)/release/,$(BINS))
 FUZZ_SECONDS ?= 60
 
 RELEASE := RUSTFLAGS="$${RUSTFLAGS:-} -C target-feature=+crt-static" $(CARGO)
