@@ -16,8 +16,8 @@ BINS := $(patsubst bins/%/Cargo.toml,%,$(wildcard bins/*/Cargo.toml))
 STATIC = $(addprefix $(TARGET_DIR)/$(TARGET)/release/,$(BINS))
 FUZZ_SECONDS ?= 60
 
-RELEASE := RUSTFLAGS="$${RUSTFLAGS:-} -C target-feature=+crt-static" $(CARGO)
-RELEASE_ARGS := --release --locked --target $(TARGET)
+RELEASE = RUSTFLAGS="$${RUSTFLAGS:-} -C target-feature=+crt-static" $(CARGO)
+RELEASE_ARGS = --release --locked --target $(TARGET)
 TOOLS := $(CARGO) run --quiet --locked --package tools --
 
 .PHONY: help
