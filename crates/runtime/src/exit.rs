@@ -106,9 +106,14 @@ pub fn report(result: Result<Exit, Failure>) -> ExitCode {
 /// The whole chain in one line, outermost first. A cause that its parent already says is not said again: our own errors
 /// never repeat their source, but other people's do.
 pub fn chain(error: &anyhow::Error) -> String {
+    chain_of(error.as_ref())
+}
+
+/// [`chain`] for an error that is not `anyhow`'s.
+pub fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = String::new();
     let mut last = String::new();
-    for cause in error.chain() {
+    for cause in std::iter::successors(Some(error), |error| error.source()) {
         let said = cause.to_string();
         if text.is_empty() {
             text.clone_from(&said);

@@ -219,7 +219,7 @@ mod tests {
         clone.recv().await;
         assert!(clone.is_draining());
         let over = tokio::spawn(async move { clone.over().await });
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         assert!(!over.is_finished(), "a manual drain ends by finish() alone");
         shutdown.finish();
         over.await.expect("over");
@@ -240,7 +240,7 @@ mod tests {
     async fn work_may_finish_while_draining_but_not_for_ever() {
         let (shutdown, trigger) = Shutdown::manual_with_drain(Duration::from_secs(10));
         let long = async {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
             1
         };
         assert_eq!(shutdown.within_drain(long).await, Ok(1), "nothing is cut while running");
