@@ -1,6 +1,8 @@
 //! May this pack follow the last one: id, time, revision. A pure decision; the caller brings the clock and what it
 //! accepted before.
 
+use std::fmt;
+
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
@@ -126,11 +128,20 @@ fn check_revision(found: Option<u64>, digest: Sha256Digest, last: &Accepted) -> 
 }
 
 /// A pack that may decide. There is no way to make one but through every check.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct VerifiedPack {
     pack: PackBytes,
     report: SignatureReport,
     contents: Contents,
+}
+
+impl fmt::Debug for VerifiedPack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedPack")
+            .field("digest", &self.digest())
+            .field("contents", &self.contents)
+            .finish_non_exhaustive()
+    }
 }
 
 impl VerifiedPack {

@@ -1,4 +1,4 @@
-//! Bytes in, [`VerifiedPack`](admit::VerifiedPack) out. No network, no files, and no clock of its own.
+//! Bytes in, [`VerifiedPack`] out. No network, no files, and no clock of its own.
 //!
 //! A pack travels through types, and each step needs the value that the step before it returned:
 //!
@@ -24,10 +24,15 @@ pub mod sign;
 pub mod trust;
 pub mod unpack;
 
+pub use self::admit::{Accepted, Admission, VerifiedPack};
 pub use self::bytes::{HashingBuffer, PackBytes, TooLarge};
 pub use self::digest::{Announced, DigestError, DigestHeaders, Sha256Digest};
+pub use self::layout::{DataFile, Layout, OtherFile, OtherKind, PolicyFile};
+pub use self::limits::Limits;
+pub use self::manifest::{Golden, PackManifest, RegoVersion};
 pub use self::refusal::{Reason, Refusal};
 pub use self::trust::{
     BlobRef, Check, CheckName, CheckOutcome, IdentityRule, IssuerRule, KeyLog, SignatureReport, SignedPack, Signer,
     TrustConfigError, TrustMode, Verifier,
 };
+pub use self::unpack::{PackFile, UnpackedPack};

@@ -190,6 +190,7 @@ impl<'p> Visitor<'_> for Choose<'_, 'p, '_> {
 
 #[cfg(test)]
 mod tests {
+    use super::Lookup::{Absent, Blocked, Object, Other};
     use super::*;
 
     #[test]
@@ -207,7 +208,6 @@ mod tests {
             &["l", "2"],
             &["z"],
         ];
-        use Lookup::{Absent, Blocked, Object, Other};
         let expected = [
             Object, Object, Other, Blocked, Object, Absent, Other, Blocked, Absent, Absent,
         ];
@@ -216,6 +216,6 @@ mod tests {
 
     #[test]
     fn a_scalar_document() {
-        assert_eq!(lookup(b"3", &[&[], &["a"]]), [Lookup::Other, Lookup::Blocked]);
+        assert_eq!(lookup(b"3", &[&[], &["a"]]), [Other, Blocked]);
     }
 }

@@ -4,6 +4,8 @@
 mod documents;
 mod package;
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -32,7 +34,7 @@ impl Default for Layout {
 }
 
 /// A policy that decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PolicyFile {
     /// Path in the pack, for example `opa/cos.abac.rego`; unique, and so fit to be its id in OPA.
@@ -41,6 +43,31 @@ pub struct PolicyFile {
     pub text: Bytes,
     /// The path that its `package` clause names: `["cos", "abac"]`.
     pub package: Vec<String>,
+}
+
+// Debug shows sizes, not content: a pack of 60 MiB must not end up in a log line.
+impl fmt::Debug for PolicyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "PolicyFile({:?}, {} bytes, package {:?})",
+            self.path,
+            self.text.len(),
+            self.package
+        )
+    }
+}
+
+impl fmt::Debug for DataFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "DataFile({:?}, {} bytes, document {:?})",
+            self.path,
+            self.json.len(),
+            self.document
+        )
+    }
 }
 
 impl PolicyFile {
@@ -52,7 +79,7 @@ impl PolicyFile {
 }
 
 /// A data file that decides.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DataFile {
     /// Path in the pack, for example `data/purpose-tags.json`.

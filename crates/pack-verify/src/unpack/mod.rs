@@ -9,6 +9,8 @@ pub(crate) mod names;
 mod pax;
 mod sniff;
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use crate::bytes::PackBytes;
@@ -22,12 +24,18 @@ use crate::trust::{SignatureReport, SignedPack};
 pub use self::sniff::looks_like;
 
 /// One regular file of the archive. Its bytes are a slice of the unpacked archive, not a copy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PackFile {
     /// Normalised: no `./`, no empty parts.
     pub path: String,
     /// The content.
     pub bytes: Bytes,
+}
+
+impl fmt::Debug for PackFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PackFile({:?}, {} bytes)", self.path, self.bytes.len())
+    }
 }
 
 impl SignedPack {
@@ -42,11 +50,20 @@ impl SignedPack {
 
 /// A pack whose signature and content were checked, but not yet whether it may follow the last one: see
 /// [`admit`](Self::admit).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct UnpackedPack {
     pub(crate) pack: PackBytes,
     pub(crate) report: SignatureReport,
     pub(crate) contents: Contents,
+}
+
+impl fmt::Debug for UnpackedPack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnpackedPack")
+            .field("digest", &self.digest())
+            .field("contents", &self.contents)
+            .finish_non_exhaustive()
+    }
 }
 
 impl UnpackedPack {
