@@ -166,6 +166,27 @@ mod tests {
     }
 
     #[test]
+    fn asking_for_help_is_no_error_and_wrong_usage_is_code_2() {
+        let command = clap::Command::new("tool").version("1.2.3");
+        for (argument, expected) in [
+            ("--help", Exit::Done),
+            ("--version", Exit::Done),
+            ("--wat", Exit::Usage),
+        ] {
+            let error = command
+                .clone()
+                .try_get_matches_from(["tool", argument])
+                .expect_err(argument);
+            // `ExitCode` cannot be compared; its debug text can.
+            assert_eq!(
+                format!("{:?}", clap_exit(&error)),
+                format!("{:?}", ExitCode::from(expected)),
+                "{argument}"
+            );
+        }
+    }
+
+    #[test]
     fn a_result_gets_its_exit_code() {
         let failure = Err::<(), _>(std::io::Error::other("no route"))
             .exit(Exit::Dependency)

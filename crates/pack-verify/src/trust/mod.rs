@@ -95,6 +95,12 @@ enum Mode {
     InsecureDigestOnly,
 }
 
+/// `trusted_root.json` of the public Sigstore instance, as shipped with the library this was built with.
+pub const PUBLIC_TRUSTED_ROOT: &str = sigstore_trust_root::SIGSTORE_PRODUCTION_TRUSTED_ROOT;
+
+/// `trusted_root.json` of Sigstore's staging instance: for tests and conformance suites only.
+pub const STAGING_TRUSTED_ROOT: &str = sigstore_trust_root::SIGSTORE_STAGING_TRUSTED_ROOT;
+
 /// Decides whether a pack is signed by somebody who may sign it. Built once; verifying needs no network.
 pub struct Verifier(Mode);
 

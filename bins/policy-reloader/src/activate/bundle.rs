@@ -1,0 +1,276 @@
+//! Owns activation by bundle: offer it, then wait until every OPA says that it decides by it.
+//!
+//! OPA loads policy and data of a bundle in one transaction and keeps the old ones when anything is wrong, so no
+//! answer is ever torn. The acknowledgement is the bundle revision that OPA itself names with a decision
+//! (`?provenance=true`); a refusal arrives as a status report.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use opa_client::{
+    CompileError, DataPath, PathError, QueryOptions,
+    bundle::{BundleBuilder, RegoVersion},
+    status::{BundleOutcome, BundleStatus},
+};
+use pack_verify::Sha256Digest;
+use tokio::time::Instant;
+
+use super::Target;
+use crate::{
+    feed::{Feed, Served},
+    machine::Observation,
+    preflight::{Deployable, ModuleVersion},
+};
+
+/// A path that no pack defines: asking for it costs nothing and still names the active revision.
+const PROBE: [&str; 2] = ["policy_reloader", "probe"];
+
+/// Activation by bundle.
+#[derive(Debug)]
+pub struct BundleMode {
+    name: String,
+    feed: Feed,
+    targets: Vec<Target>,
+    patience: Duration,
+    probe: DataPath,
+    offered: Mutex<Option<Offered>>,
+}
+
+/// What was offered last, and when each OPA had last polled before that: OPA repeats an old failure until its next
+/// poll, so only a failure of a later poll is an answer to the offer.
+#[derive(Debug, Clone)]
+struct Offered {
+    digest: Sha256Digest,
+    polled_before: BTreeMap<String, Option<Timestamp>>,
+}
+
+impl BundleMode {
+    /// `name` is the bundle's name in OPA's configuration; `patience` is how long an OPA may take to activate.
+    pub fn new(name: String, feed: Feed, targets: Vec<Target>, patience: Duration) -> Result<Self, PathError> {
+        Ok(Self {
+            probe: DataPath::new(PROBE)?,
+            name,
+            feed,
+            targets,
+            patience,
+            offered: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    pub(super) fn prepare(&self, deployable: &Deployable) -> anyhow::Result<Served> {
+        let pack = deployable.pack();
+        let revision = label(pack.manifest().and_then(|manifest| manifest.revision), pack.digest());
+        let syntax = |version: &ModuleVersion| {
+            if version.rego_version == 0 {
+                RegoVersion::V0
+            } else {
+                RegoVersion::V1
+            }
+        };
+        let first = deployable.versions().first().map_or(RegoVersion::V1, syntax);
+        let mut builder = BundleBuilder::new(revision.clone(), deployable.roots(), first);
+        for (file, version) in pack.policies().iter().zip(deployable.versions()) {
+            builder = match syntax(version) {
+                version if version == first => builder.policy(&file.path, file.text.clone()),
+                version => builder.policy_of_version(&file.path, file.text.clone(), version),
+            };
+        }
+        for file in pack.data() {
+            builder = builder.data(&file.document, file.json.clone());
+        }
+        let body = builder.write().context("building the OPA bundle")?;
+        Ok(Served {
+            digest: pack.digest(),
+            revision,
+            body,
+        })
+    }
+
+    pub(super) async fn activate(
+        &self,
+        served: &Arc<Served>,
+        targets: &[usize],
+        wait: bool,
+    ) -> Vec<(usize, Observation)> {
+        let mut reports = self.feed.reports();
+        if self
+            .feed
+            .current()
+            .is_none_or(|current| current.digest != served.digest)
+        {
+            let polled_before = {
+                let reports = reports.borrow_and_update();
+                let last_poll = |(id, bundles): (&String, &BTreeMap<String, BundleStatus>)| {
+                    (
+                        id.clone(),
+                        bundles.get(&self.name).and_then(|status| status.last_request),
+                    )
+                };
+                reports.by_opa.iter().map(last_poll).collect()
+            };
+            self.feed.offer(served);
+            *self.offered.lock().unwrap_or_else(PoisonError::into_inner) = Some(Offered {
+                digest: served.digest,
+                polled_before,
+            });
+        }
+        let deadline = Instant::now() + if wait { self.patience } else { Duration::ZERO };
+        let mut pause = Duration::from_millis(5);
+        loop {
+            let seen = self.look_at(targets).await;
+            let open = |observation: &Observation| match observation {
+                Observation::Deciding { digest } => *digest != served.digest,
+                Observation::Undecided | Observation::Foreign { .. } | Observation::Unknown => true,
+                // An OPA that is away fetches the bundle when it is back; the watch sees it then.
+                Observation::Unreachable { .. } | Observation::Refused { .. } => false,
+            };
+            if !wait || !seen.iter().any(|(_, observation)| open(observation)) {
+                return seen;
+            }
+            if Instant::now() >= deadline {
+                let why = format!(
+                    "did not activate it within {} s and gave no reason (is `status.service` set in its configuration?)",
+                    self.patience.as_secs_f32()
+                );
+                return seen
+                    .into_iter()
+                    .map(|(number, observation)| match observation {
+                        observation if open(&observation) => (
+                            number,
+                            Observation::Refused {
+                                digest: served.digest,
+                                why: why.clone(),
+                            },
+                        ),
+                        observation => (number, observation),
+                    })
+                    .collect();
+            }
+            // A status report wakes us; asking again is for OPAs that post none.
+            let _ = tokio::time::timeout(pause, reports.changed()).await;
+            pause = (pause * 2).min(Duration::from_millis(250));
+        }
+    }
+
+    pub(super) async fn watch(&self) -> Vec<Observation> {
+        let all: Vec<usize> = (0..self.targets.len()).collect();
+        self.look_at(&all).await.into_iter().map(|(_, seen)| seen).collect()
+    }
+
+    /// Asks each target what it decides by; one that does not decide by what is offered, and has reported since
+    /// that it could not load it, has refused it.
+    async fn look_at(&self, targets: &[usize]) -> Vec<(usize, Observation)> {
+        let mut seen = Vec::with_capacity(targets.len());
+        for &number in targets {
+            if let Some(target) = self.targets.get(number) {
+                seen.push((number, self.look(target).await));
+            }
+        }
+        let Some((digest, why)) = self.refusal() else {
+            return seen;
+        };
+        let refused = |observation: &Observation| {
+            !matches!(observation, Observation::Unreachable { .. })
+                && !matches!(observation, Observation::Deciding { digest: by } if *by == digest)
+        };
+        for (_, observation) in seen.iter_mut().filter(|(_, observation)| refused(observation)) {
+            *observation = Observation::Refused {
+                digest,
+                why: why.clone(),
+            };
+        }
+        seen
+    }
+
+    /// The offered pack and why an OPA could not load it, when one has said so since it was offered.
+    fn refusal(&self) -> Option<(Sha256Digest, String)> {
+        let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let reports = self.feed.reports();
+        let by_opa = &reports.borrow().by_opa;
+        by_opa.iter().find_map(|(id, bundles)| {
+            let status = bundles.get(&self.name)?;
+            let since = offered
+                .polled_before
+                .get(id)
+                .is_none_or(|before| *before < status.last_request);
+            match status.outcome() {
+                BundleOutcome::Refused { message, errors } if since => {
+                    Some((offered.digest, in_words(message, errors)))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    async fn look(&self, target: &Target) -> Observation {
+        let options = QueryOptions {
+            provenance: true,
+            ..QueryOptions::default()
+        };
+        match target.client.query(&self.probe, None, options).await {
+            Err(error) => Observation::Unreachable {
+                why: crate::chain(&error),
+            },
+            Ok(decision) => {
+                let revision = decision
+                    .provenance
+                    .as_ref()
+                    .and_then(|provenance| provenance.bundles.get(&self.name))
+                    .map(|bundle| bundle.revision.clone())
+                    .filter(|revision| !revision.is_empty());
+                match revision {
+                    None => Observation::Undecided,
+                    Some(revision) => digest_of(&revision).map_or(Observation::Foreign { revision }, |digest| {
+                        Observation::Deciding { digest }
+                    }),
+                }
+            }
+        }
+    }
+}
+
+fn in_words(message: &str, errors: &[CompileError]) -> String {
+    if errors.is_empty() {
+        return message.to_owned();
+    }
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// `42@sha256:<hex>`, or `sha256:<hex>` when the pack states no revision.
+pub(crate) fn label(revision: Option<u64>, digest: Sha256Digest) -> String {
+    revision.map_or_else(|| digest.to_string(), |revision| format!("{revision}@{digest}"))
+}
+
+/// The digest in a [`label`].
+pub(crate) fn digest_of(label: &str) -> Option<Sha256Digest> {
+    label
+        .rsplit('@')
+        .next()?
+        .parse()
+        .ok()
+        .filter(|_| label.contains("sha256:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{digest_of, label};
+    use pack_verify::Sha256Digest;
+
+    #[test]
+    fn a_label_gives_its_digest_back() {
+        let digest = Sha256Digest::of(b"pack");
+        assert_eq!(digest_of(&label(Some(42), digest)), Some(digest));
+        assert_eq!(digest_of(&label(None, digest)), Some(digest));
+        assert_eq!(digest_of("somebody else's"), None);
+        assert_eq!(digest_of(&digest.hex()), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Owns what the bundle server hands to OPA and what OPA posts back: one current bundle, and the newest status.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use opa_client::{
+    bundle::BundleBytes,
+    status::{BundleStatus, StatusUpdate},
+};
+use pack_verify::Sha256Digest;
+use tokio::{sync::watch, time::Instant};
+
+/// A bundle as OPA gets it.
+#[derive(Debug)]
+pub struct Served {
+    /// The pack it was made from.
+    pub digest: Sha256Digest,
+    /// Bundle revision: `<revision>@sha256:<hex>`, or `sha256:<hex>` for a pack without a revision.
+    pub revision: String,
+    /// The gzipped tar.
+    pub body: BundleBytes,
+}
+
+impl Served {
+    /// Strong validator: the bytes are a function of the pack.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", self.revision)
+    }
+}
+
+/// The newest status of the bundles of each OPA that reports, by OPA's own id.
+#[derive(Debug, Clone, Default)]
+pub struct Reports {
+    /// Counts every report.
+    pub number: u64,
+    /// By `labels.id`, which is new for each OPA process.
+    pub by_opa: BTreeMap<String, BTreeMap<String, BundleStatus>>,
+}
+
+/// OPAs that came and went leave a status behind; more than this many at a time are never there.
+const MOST_OPAS: usize = 256;
+
+/// Connects the bundle server (one side) with the activation (other side).
+#[derive(Debug, Clone)]
+pub struct Feed {
+    current: watch::Sender<Option<Arc<Served>>>,
+    reports: watch::Sender<Reports>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            current: watch::Sender::new(None),
+            reports: watch::Sender::new(Reports::default()),
+        }
+    }
+}
+
+impl Feed {
+    /// Offers `served` from now on; OPAs that wait in a long poll get it at once.
+    pub fn offer(&self, served: &Arc<Served>) {
+        self.current.send_replace(Some(Arc::clone(served)));
+    }
+
+    /// What is offered now.
+    pub fn current(&self) -> Option<Arc<Served>> {
+        self.current.borrow().clone()
+    }
+
+    /// The current bundle as soon as its validator is not `known`; `None` when `wait` is over before that.
+    pub async fn newer_than(&self, known: Option<&str>, wait: Duration) -> Option<Arc<Served>> {
+        let deadline = Instant::now() + wait;
+        let mut current = self.current.subscribe();
+        let differs = |served: &Option<Arc<Served>>| {
+            served
+                .as_ref()
+                .is_some_and(|served| known.is_none_or(|known| known != served.etag()))
+        };
+        let found = tokio::time::timeout_at(deadline, current.wait_for(differs)).await;
+        found.ok()?.ok()?.clone()
+    }
+
+    /// Takes a status report.
+    pub fn report(&self, update: StatusUpdate) {
+        let id = update.opa_id().unwrap_or_default().to_owned();
+        self.reports.send_modify(|reports| {
+            reports.number += 1;
+            if reports.by_opa.len() >= MOST_OPAS && !reports.by_opa.contains_key(&id) {
+                reports.by_opa.clear();
+            }
+            reports.by_opa.insert(id, update.bundles);
+        });
+    }
+
+    /// The newest reports, to be waited on.
+    pub fn reports(&self) -> watch::Receiver<Reports> {
+        self.reports.subscribe()
+    }
+}

@@ -1,0 +1,584 @@
+//! Owns the one loop that makes OPA follow MC: polls, watches, and carries out what the machine orders.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use mc_client::{PackClient, Validators};
+use pack_verify::{Sha256Digest, admit::Accepted};
+
+use crate::{
+    activate::{Activation, Prepared},
+    board::{Board, PackInfo, Timings},
+    examine::{Again, Circumstances, Rejection, Rules, examine},
+    fetch::{self, Candidate, FetchError, Fetched},
+    machine::{Event, Machine, Observation, Order},
+    preflight::Deployable,
+    store::{Receipt, State, Store},
+};
+
+/// Everything the loop needs from outside.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where packs come from.
+    pub client: PackClient,
+    /// What they have to satisfy.
+    pub rules: Arc<Rules>,
+    /// How they come to decide.
+    pub activation: Arc<Activation>,
+    /// What survives a restart.
+    pub store: Option<Store>,
+    /// What others can see.
+    pub board: Board,
+    /// Largest pack, bytes.
+    pub limit: usize,
+    /// The time of day.
+    pub clock: fn() -> Timestamp,
+}
+
+/// What a poll came to, for `once`, `POST /v1/refresh` and the pause before the next poll.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Nothing new.
+    Unchanged,
+    /// A new pack decides.
+    Activated(PackInfo),
+    /// A new pack is accepted, and no OPA has it yet.
+    Pending(String),
+    /// A pack was refused, now or before with the same bytes.
+    Refused {
+        /// The closed reason.
+        reason: &'static str,
+        /// The whole message.
+        message: String,
+    },
+    /// MC gave no pack.
+    Failed {
+        /// The whole message.
+        message: String,
+        /// How long MC asked us to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Outcome {
+    /// As in metrics and `GET /status`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Activated(_) => "activated",
+            Self::Pending(_) => "pending",
+            Self::Refused { .. } => "refused",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    prepared: Prepared,
+    info: PackInfo,
+    timings: Timings,
+}
+
+/// The bytes and the signature that were refused last, so that they are not examined again at every poll.
+#[derive(Debug)]
+struct Refused {
+    digest: Sha256Digest,
+    bundle: Option<Sha256Digest>,
+    again: Again,
+    reason: &'static str,
+    message: String,
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub struct Reconciler {
+    parts: Parts,
+    machine: Machine,
+    packs: HashMap<Sha256Digest, Held>,
+    known: Validators,
+    refused: Option<Refused>,
+    last: Option<Accepted>,
+    saved: Option<State>,
+    repairs: Vec<Repair>,
+}
+
+/// Repairs of one target become rarer while they do not help.
+#[derive(Debug, Clone, Copy)]
+struct Repair {
+    not_before: Instant,
+    pause: Duration,
+}
+
+const FIRST_REPAIR_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_REPAIR_PAUSE: Duration = Duration::from_secs(15);
+
+impl Reconciler {
+    /// Starts with what an earlier life left behind, which is used when MC gives nothing better.
+    pub fn new(parts: Parts, saved: Option<State>) -> Self {
+        let targets = parts.activation.targets().len();
+        Self {
+            machine: Machine::new(targets),
+            packs: HashMap::new(),
+            known: Validators::default(),
+            refused: None,
+            last: saved.as_ref().map(State::accepted),
+            saved,
+            repairs: vec![
+                Repair {
+                    not_before: Instant::now(),
+                    pause: FIRST_REPAIR_PAUSE,
+                };
+                targets
+            ],
+            parts,
+        }
+    }
+
+    /// Where everything stands.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// One poll of MC, with everything that follows from it.
+    pub async fn poll(&mut self) -> Outcome {
+        let outcome = self.poll_inner().await;
+        let message = match &outcome {
+            Outcome::Refused { message, .. } | Outcome::Failed { message, .. } | Outcome::Pending(message) => {
+                Some(message.clone())
+            }
+            Outcome::Unchanged | Outcome::Activated(_) => None,
+        };
+        let now = (self.parts.clock)();
+        self.parts.board.polled(outcome.name(), message, now);
+        if self.machine.wanted().is_none() {
+            self.restore().await;
+        }
+        self.parts.board.show(&self.machine, now);
+        outcome
+    }
+
+    async fn poll_inner(&mut self) -> Outcome {
+        let started = Instant::now();
+        // Pack and signature may come from two publications without MC saying so: fetch both again, once.
+        for attempt in 0..2 {
+            let candidate = match self.fetch().await {
+                Ok(Fetched::Unchanged) => return self.unchanged(),
+                Ok(Fetched::Candidate(candidate)) => *candidate,
+                Err(FetchError::Refused(refusal)) => {
+                    let rejection = Rejection::from(refusal);
+                    return self.reject(None, None, rejection);
+                }
+                Err(error) => return self.failed(&error),
+            };
+            let fetched = started.elapsed();
+            match self.consider(candidate, fetched, attempt == 0).await {
+                Some(outcome) => return outcome,
+                None => self.known = Validators::default(),
+            }
+        }
+        Outcome::Unchanged
+    }
+
+    async fn fetch(&self) -> Result<Fetched, FetchError> {
+        let signed = self.parts.rules.verifier.mode() != pack_verify::TrustMode::InsecureDigestOnly;
+        let client = &self.parts.client;
+        let fetched = fetch::fetch(client, &self.known, self.parts.limit, signed).await?;
+        let watches_signature = |refused: &&Refused| refused.again == Again::OtherSignature && signed;
+        match (&fetched, self.refused.as_ref().filter(watches_signature)) {
+            (Fetched::Unchanged, Some(refused)) => {
+                let bundle = fetch::attestation(client)
+                    .await?
+                    .map(|found| Sha256Digest::of(&found.body));
+                if bundle == refused.bundle {
+                    return Ok(fetched);
+                }
+                fetch::fetch(client, &Validators::default(), self.parts.limit, signed).await
+            }
+            _ => Ok(fetched),
+        }
+    }
+
+    fn unchanged(&self) -> Outcome {
+        match &self.refused {
+            Some(refused) => Outcome::Refused {
+                reason: refused.reason,
+                message: refused.message.clone(),
+            },
+            None => Outcome::Unchanged,
+        }
+    }
+
+    fn failed(&self, error: &FetchError) -> Outcome {
+        let (reason, retry_after) = match error {
+            FetchError::Mc(error) => (error.kind().as_str(), error.retry_after()),
+            FetchError::Raced => ("raced", None),
+            FetchError::Refused(_) => ("refused", None),
+        };
+        self.parts.board.metrics().poll_failed(reason);
+        let message = crate::chain(error);
+        tracing::warn!(
+            reason,
+            error = message,
+            "MC gave no pack; what decides goes on deciding"
+        );
+        Outcome::Failed { message, retry_after }
+    }
+
+    /// `None` when pack and signature may belong to two publications and should be fetched again.
+    async fn consider(&mut self, candidate: Candidate, fetched: Duration, may_race: bool) -> Option<Outcome> {
+        let digest = candidate.pack.digest();
+        let bundle = candidate.bundle.as_deref().map(Sha256Digest::of);
+        if self.machine.wanted() == Some(digest) {
+            self.known = candidate.validators;
+            self.refused = None;
+            return Some(Outcome::Unchanged);
+        }
+        if let Some(refused) = self.refused.as_ref().filter(|refused| {
+            refused.digest == digest
+                && match refused.again {
+                    Again::OtherBytes => true,
+                    Again::OtherSignature => refused.bundle == bundle,
+                    Again::EveryPoll => false,
+                }
+        }) {
+            let outcome = Outcome::Refused {
+                reason: refused.reason,
+                message: refused.message.clone(),
+            };
+            self.known = candidate.validators;
+            return Some(outcome);
+        }
+        let verifying = Instant::now();
+        let (held, pack) = match self.prepare(&candidate, false).await {
+            Ok(ready) => ready,
+            Err(rejection) if may_race && rejection.may_be_race() => return None,
+            Err(rejection) => {
+                let validators = candidate.validators;
+                let keep = rejection.again() != Again::EveryPoll;
+                let outcome = self.reject(Some(digest), bundle, rejection);
+                self.known = if keep { validators } else { Validators::default() };
+                return Some(outcome);
+            }
+        };
+        let timings = Timings {
+            fetch_ms: fetched.as_secs_f64() * 1e3,
+            verify_ms: verifying.elapsed().as_secs_f64() * 1e3,
+            activate_ms: 0.0,
+        };
+        if let Some(store) = self.parts.store.clone() {
+            let bundle = candidate.bundle.clone();
+            let staged = blocking(move || store.stage(&pack, bundle.as_deref())).await;
+            if let Err(error) = staged {
+                tracing::error!(error = %error, "cannot save the pack; it will be activated all the same, and forgotten at a restart");
+            }
+        }
+        self.known = candidate.validators.clone();
+        self.refused = None;
+        drop(candidate);
+        self.packs.insert(digest, Held { timings, ..held });
+        let orders = self.machine.on(Event::Admitted(digest));
+        self.carry_out(orders).await;
+        Some(self.outcome_of(digest))
+    }
+
+    fn outcome_of(&self, digest: Sha256Digest) -> Outcome {
+        if self.machine.good() == Some(digest) {
+            return match self.packs.get(&digest) {
+                Some(held) => Outcome::Activated(held.info.clone()),
+                None => Outcome::Unchanged,
+            };
+        }
+        match &self.refused {
+            Some(refused) if refused.digest == digest => Outcome::Refused {
+                reason: refused.reason,
+                message: refused.message.clone(),
+            },
+            _ => Outcome::Pending(
+                self.machine
+                    .readiness()
+                    .err()
+                    .unwrap_or_else(|| "waiting for OPA to activate it".to_owned()),
+            ),
+        }
+    }
+
+    /// Examines and prepares on a thread where computing is fine. Gives the received bytes back for the store.
+    async fn prepare(
+        &self,
+        candidate: &Candidate,
+        restoring: bool,
+    ) -> Result<(Held, pack_verify::PackBytes), Rejection> {
+        let rules = Arc::clone(&self.parts.rules);
+        let activation = Arc::clone(&self.parts.activation);
+        let circumstances = Circumstances {
+            now: (self.parts.clock)(),
+            last: self.last.clone().filter(|_| !restoring),
+            digest_announced: candidate.digest_announced,
+            restoring,
+        };
+        let pack = candidate.pack.clone();
+        let bundle = candidate.bundle.clone();
+        blocking(move || {
+            let deployable = examine(pack.clone(), bundle.as_deref(), &rules, &circumstances)?;
+            let info = describe(&deployable);
+            let prepared = activation.prepare(deployable).map_err(|error| Rejection::Prepare {
+                why: format!("{error:#}"),
+            })?;
+            let held = Held {
+                prepared,
+                info,
+                timings: Timings::default(),
+            };
+            Ok((held, pack))
+        })
+        .await
+    }
+
+    fn reject(&mut self, digest: Option<Sha256Digest>, bundle: Option<Sha256Digest>, rejection: Rejection) -> Outcome {
+        let now = (self.parts.clock)();
+        self.parts.board.rejected(digest, &rejection, now);
+        let reason = rejection.reason().as_str();
+        let message = crate::chain(&rejection);
+        tracing::error!(
+            reason,
+            error = message,
+            digest = digest.map(tracing::field::display),
+            active = self.machine.good().map(tracing::field::display),
+            "policy pack refused; what decides goes on deciding"
+        );
+        self.refused = digest.map(|digest| Refused {
+            digest,
+            bundle,
+            again: rejection.again(),
+            reason,
+            message: message.clone(),
+        });
+        Outcome::Refused { reason, message }
+    }
+
+    /// MC has nothing for us: the last good pack of an earlier life is better than undefined answers.
+    async fn restore(&mut self) {
+        let (Some(state), Some(store)) = (self.saved.take(), self.parts.store.clone()) else {
+            return;
+        };
+        let digest = state.digest;
+        let candidate = match blocking(move || store.load_pack(&state)).await {
+            Ok((pack, bundle)) => Candidate {
+                pack,
+                bundle,
+                validators: Validators::default(),
+                digest_announced: true,
+            },
+            Err(error) => {
+                tracing::error!(%digest, error = format!("{error:#}"), "the saved pack cannot be read");
+                return;
+            }
+        };
+        match self.prepare(&candidate, true).await {
+            Ok((held, _)) => {
+                tracing::warn!(%digest, "MC gave no pack that can be used; going on with the saved one");
+                if held.info.expires.is_some_and(|expires| expires <= (self.parts.clock)()) {
+                    tracing::error!(%digest, "the saved pack has expired; it goes on deciding until MC gives a newer one");
+                }
+                self.packs.insert(digest, held);
+                let orders = self.machine.on(Event::Restored(digest));
+                self.carry_out(orders).await;
+            }
+            Err(rejection) => {
+                tracing::error!(%digest, error = crate::chain(&rejection), "the saved pack is not acceptable any more");
+                self.parts
+                    .board
+                    .rejected(Some(digest), &rejection, (self.parts.clock)());
+            }
+        }
+    }
+
+    /// Looks at every OPA and repairs what does not decide by the wanted pack.
+    pub async fn watch(&mut self) {
+        let seen = self.parts.activation.watch().await;
+        self.report_changes(&seen);
+        let orders = self.machine.on(Event::Watched(seen));
+        let orders = self.hold_back(orders);
+        self.carry_out(orders).await;
+        self.parts.board.show(&self.machine, (self.parts.clock)());
+    }
+
+    fn report_changes(&self, seen: &[Observation]) {
+        let names = self.parts.activation.targets();
+        for ((before, now), opa) in self.machine.targets().iter().zip(seen).zip(names) {
+            match (before, now) {
+                (Observation::Unreachable { .. }, Observation::Unreachable { .. }) => {}
+                (_, Observation::Unreachable { why }) => tracing::warn!(opa, error = why, "OPA does not answer"),
+                (Observation::Unreachable { .. }, _) => tracing::info!(opa, "OPA answers again"),
+                (Observation::Deciding { .. }, Observation::Undecided) => {
+                    tracing::warn!(opa, "OPA has lost its policy (restarted?); repairing");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A target that a repair did not help is repaired ever more rarely.
+    fn hold_back(&mut self, orders: Vec<Order>) -> Vec<Order> {
+        let now = Instant::now();
+        for (repair, seen) in self.repairs.iter_mut().zip(self.machine.targets()) {
+            if matches!(seen, Observation::Deciding { .. }) {
+                *repair = Repair {
+                    not_before: now,
+                    pause: FIRST_REPAIR_PAUSE,
+                };
+            }
+        }
+        let mut kept = Vec::with_capacity(orders.len());
+        for order in orders {
+            let Order::Activate { digest, targets, wait } = order else {
+                kept.push(order);
+                continue;
+            };
+            let mut due = Vec::new();
+            for target in targets {
+                if let Some(repair) = self.repairs.get_mut(target).filter(|repair| repair.not_before <= now) {
+                    repair.not_before = now + repair.pause;
+                    repair.pause = (repair.pause * 2).min(LONGEST_REPAIR_PAUSE);
+                    due.push(target);
+                }
+            }
+            if !due.is_empty() {
+                kept.push(Order::Activate {
+                    digest,
+                    targets: due,
+                    wait,
+                });
+            }
+        }
+        kept
+    }
+
+    async fn carry_out(&mut self, orders: Vec<Order>) {
+        let mut queue = VecDeque::from(orders);
+        while let Some(order) = queue.pop_front() {
+            match order {
+                Order::Activate { digest, targets, wait } => {
+                    let seen = self.activate(digest, &targets, wait).await;
+                    queue.extend(self.machine.on(Event::Activated(seen)));
+                }
+                Order::Persist(digest) => self.persist(digest).await,
+                Order::Drop { digest, why } => {
+                    self.packs.remove(&digest);
+                    let _ = self.reject(Some(digest), None, Rejection::Opa { why });
+                }
+                Order::Forgive => {
+                    self.known = Validators::default();
+                    self.refused = None;
+                }
+            }
+        }
+    }
+
+    async fn activate(&mut self, digest: Sha256Digest, targets: &[usize], wait: bool) -> Vec<(usize, Observation)> {
+        let started = Instant::now();
+        let Some(held) = self.packs.get(&digest) else {
+            return Vec::new();
+        };
+        let prepared = held.prepared.clone();
+        let seen = self.parts.activation.activate(&prepared, targets, wait).await;
+        if let Some(held) = self.packs.get_mut(&digest) {
+            held.timings.activate_ms = started.elapsed().as_secs_f64() * 1e3;
+        }
+        seen
+    }
+
+    /// The pack decides: say so, remember it, forget all others.
+    async fn persist(&mut self, digest: Sha256Digest) {
+        let now = (self.parts.clock)();
+        let previous = self.last.as_ref().map(|last| last.digest);
+        self.packs.retain(|held, _| *held == digest);
+        let Some(held) = self.packs.get(&digest) else {
+            return;
+        };
+        let info = held.info.clone();
+        let timings = held.timings;
+        self.saved = None;
+        self.last = Some(Accepted {
+            digest,
+            revision: info.revision,
+            id: info.id.clone(),
+        });
+        tracing::info!(
+            old = previous.map(tracing::field::display),
+            new = %digest,
+            revision = info.revision,
+            signer = info.signer,
+            activation = self.parts.activation.name(),
+            fetch_ms = timings.fetch_ms,
+            verify_ms = timings.verify_ms,
+            activate_ms = timings.activate_ms,
+            "policy pack activated"
+        );
+        if self.parts.rules.verifier.mode() == pack_verify::TrustMode::InsecureDigestOnly {
+            tracing::warn!(new = %digest, "trust mode insecure-digest-only: nobody vouches for this pack but the server that sent it");
+        }
+        self.parts.board.activated(info.clone(), timings, now);
+        if let Some(store) = self.parts.store.clone() {
+            let trust = self.parts.rules.verifier.mode().as_str();
+            let activation = self.parts.activation.name();
+            let committed = blocking(move || {
+                let state = State {
+                    version: 1,
+                    digest,
+                    revision: info.revision,
+                    id: info.id.clone(),
+                    activated_at: now,
+                };
+                let receipt = Receipt {
+                    time: now,
+                    digest,
+                    revision: info.revision,
+                    previous,
+                    signer: &info.signer,
+                    trust,
+                    activation,
+                };
+                store.commit(&state, &receipt)
+            })
+            .await;
+            if let Err(error) = committed {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "cannot save the state; the pack decides all the same, and is forgotten at a restart"
+                );
+            }
+        }
+    }
+}
+
+fn describe(deployable: &Deployable) -> PackInfo {
+    let pack = deployable.pack();
+    let manifest = pack.manifest();
+    PackInfo {
+        digest: pack.digest(),
+        revision: manifest.and_then(|manifest| manifest.revision),
+        id: manifest.and_then(|manifest| manifest.id.clone()),
+        expires: manifest.and_then(|manifest| manifest.expires),
+        signer: pack.report().signed_by(),
+        signature: pack.report().clone(),
+        active_since: None,
+    }
+}
+
+/// Runs `work` where it may compute or wait for the disk. A panic in it is carried on here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that shuts down cancels blocking work, and then nobody polls this.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
