@@ -13,7 +13,7 @@
 //! | [`exit`] | exit codes and the one place where an error is printed |
 //! | [`output`] | stdout: the final JSON line, or text for people |
 //! | [`style`] | colours, only where a person sees them |
-//! | [`build_info`] | name, version, commit |
+//! | [`mod@build_info`] | name, version, commit |
 //!
 //! A tool's `main` is: [`exit::parse`], [`log::init`], bind, [`shutdown::Shutdown::listen`], its own `run`,
 //! [`exit::report`].

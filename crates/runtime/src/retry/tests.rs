@@ -110,6 +110,12 @@ async fn no_attempt_starts_after_the_deadline() {
     assert!(error.attempts > 1, "{error}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn can_run_in_a_task_of_its_own() {
+    let task = tokio::spawn(retry(policy(2), classify, || std::future::ready(Ok::<_, Status>(1))));
+    assert_eq!(task.await.expect("task").expect("success"), 1);
+}
+
 #[test]
 fn drawn_delays_start_at_zero_and_respect_the_bound() {
     let mut smallest = Duration::MAX;

@@ -116,7 +116,7 @@ async fn greedy_requests_are_refused() {
 }
 
 #[tokio::test]
-async fn a_request_has_its_time_and_long_polls_have_theirs() {
+async fn a_request_has_its_time() {
     let never = || Router::new().route("/", get(std::future::pending::<String>));
     let (addr, ..) = serve(
         never(),
