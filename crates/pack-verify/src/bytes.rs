@@ -1,5 +1,7 @@
 //! The bytes of a pack as received, and their digest, which is computed here and nowhere else.
 
+use std::fmt;
+
 use ::bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -77,10 +79,20 @@ impl HashingBuffer {
 }
 
 /// A pack as received. The digest always belongs to the bytes: there is no way to pass one in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PackBytes {
     bytes: Bytes,
     digest: Sha256Digest,
+}
+
+impl fmt::Debug for PackBytes {
+    /// Digest and length: the bytes themselves may be many megabytes, and a log line must stay one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackBytes")
+            .field("digest", &self.digest)
+            .field("length", &self.bytes.len())
+            .finish()
+    }
 }
 
 impl PackBytes {

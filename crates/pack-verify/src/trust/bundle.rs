@@ -102,7 +102,11 @@ impl Parsed {
                 )));
             }
         };
-        let bundle = Bundle::from_json(text).map_err(malformed)?;
+        let bundle = Bundle::from_json(text).or_else(|error| {
+            without_empty_digest(text)
+                .and_then(|text| Bundle::from_json(&text).ok())
+                .ok_or_else(|| malformed(error))
+        })?;
         Ok(Self {
             bundle,
             format,
@@ -232,6 +236,18 @@ impl Parsed {
         }
         Ok(evidence)
     }
+}
+
+/// cosign 3 writes `"messageDigest": {}` when it signs with Ed25519, which signs the message itself: protobuf for
+/// "no digest". The parser wants no field then, so the empty one is taken out. `None`: this is not such a bundle.
+fn without_empty_digest(text: &str) -> Option<String> {
+    let mut json: serde_json::Value = serde_json::from_str(text).ok()?;
+    let message = json.get_mut("messageSignature")?.as_object_mut()?;
+    if message.get("messageDigest")?.as_object()?.is_empty() {
+        message.remove("messageDigest");
+        return Some(json.to_string());
+    }
+    None
 }
 
 fn logged_key(entry: &TransparencyLogEntry) -> Option<DerPublicKey> {

@@ -86,9 +86,9 @@ pub(super) fn refusal(error: &Error, parsed: &Parsed, root: &TrustedRoot) -> Ref
             names_no_digest: parsed.names_no_digest(),
         },
         Error::ArtifactMismatch(why) => Refusal::SignatureMismatch { why: excerpt(why) },
-        Error::Certificate(CertificateError::Malformed(_)) => malformed(why),
+        Error::Certificate(CertificateError::Malformed(_))
+        | Error::TransparencyLog(TransparencyLogError::MalformedEntry(_)) => malformed(why),
         Error::Certificate(_) => Refusal::UntrustedRoot { why },
-        Error::TransparencyLog(TransparencyLogError::MalformedEntry(_)) => malformed(why),
         Error::TransparencyLog(_) | Error::Timestamp(_) => {
             // sigstore-verify reports a foreign log and a forged promise alike; an operator needs to know which.
             if let Some(log) = unknown_log(parsed, root) {

@@ -1,6 +1,5 @@
 //! Key trust: one public key, with or without a transparency log.
 
-use base64::Engine as _;
 use sigstore_crypto::{ArtifactHasher, KeyAlgorithm, VerificationKey};
 use sigstore_types::{DerPublicKey, HashAlgorithm, MessageSignature, SignatureContent, VerificationMaterialContent};
 use sigstore_verify::PublicKeyVerificationPolicy;
@@ -276,5 +275,6 @@ fn kind(der: &DerPublicKey) -> Result<(KeyAlgorithm, &'static str), TrustConfigE
 /// The fingerprint that cosign puts into a bundle as the hint: base64 of SHA-256 of the key as DER.
 #[cfg(feature = "sign")]
 pub(crate) fn hint(der: &[u8]) -> String {
+    use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(Sha256Digest::of(der).as_bytes())
 }

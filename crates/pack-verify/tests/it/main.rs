@@ -8,6 +8,13 @@ mod archive_ordinary;
 mod archive_random;
 mod archive_raw;
 mod build;
+mod digest;
 mod json;
 #[cfg(target_os = "linux")]
 mod json_memory;
+mod trust_config;
+mod trust_evidence;
+mod trust_key;
+mod trust_keyless;
+mod trust_legacy;
+mod trust_material;
