@@ -15,6 +15,7 @@ use crate::body::Delivery;
 use crate::conditional::not_modified;
 use crate::fault::{Endpoint, Fault, Stage};
 use crate::net::Connection;
+use crate::reply::{error, faulty_status, moved, no_attestation, page, set, unauthorized, unchanged};
 use crate::requests::RequestRecord;
 use crate::state::Shared;
 use crate::store::{Entry, Served, tag_of};
@@ -23,7 +24,6 @@ const PACK_TYPE: &str = "application/vnd.intelgraph.policy+tar";
 const BUNDLE_TYPE: &str = "application/vnd.sigstore.bundle+json";
 const DIGEST: HeaderName = HeaderName::from_static("digest");
 const COSIGN_BUNDLE: HeaderName = HeaderName::from_static("x-cosign-bundle");
-const HTML: &str = "<!doctype html><html><head><title>Sign in</title></head><body><h1>Sign in</h1></body></html>";
 
 /// One request, with what is needed to answer it and to record the answer.
 struct Exchange {
@@ -161,16 +161,8 @@ impl Exchange {
                 }
                 Fault::Status { code, retry_after } => faulty_status(code, retry_after),
                 Fault::MissingAttestation => no_attestation(),
-                Fault::RedirectLoop => {
-                    let mut response = error(StatusCode::FOUND, "moved");
-                    set(response.headers_mut(), header::LOCATION, &self.path);
-                    response
-                }
-                Fault::Html => {
-                    let mut response = Response::new(Body::from(HTML));
-                    set(response.headers_mut(), header::CONTENT_TYPE, "text/html; charset=utf-8");
-                    response
-                }
+                Fault::RedirectLoop => moved(&self.path),
+                Fault::Html => page(),
                 _ => unauthorized(),
             };
             if answer.is_none() {
@@ -318,57 +310,4 @@ fn foreign_bundle() -> anyhow::Result<Bytes> {
     Ok(Bytes::from(
         Signer::generate(KeyKind::EcdsaP256)?.sign(b"another pack")?,
     ))
-}
-
-fn unchanged(tag: &str, current: &Served) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    let headers = response.headers_mut();
-    set(headers, header::ETAG, tag);
-    set(
-        headers,
-        header::LAST_MODIFIED,
-        &httpdate::fmt_http_date(current.last_modified),
-    );
-    response
-}
-
-fn no_attestation() -> Response {
-    error(StatusCode::SERVICE_UNAVAILABLE, "attestation not available")
-}
-
-fn unauthorized() -> Response {
-    let mut response = error(StatusCode::UNAUTHORIZED, "unauthorized");
-    set(response.headers_mut(), header::WWW_AUTHENTICATE, "Bearer");
-    response
-}
-
-fn faulty_status(code: u16, retry_after: Option<u32>) -> Response {
-    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = error(status, "fault on demand");
-    if let Some(seconds) = retry_after {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-pub(crate) fn error(status: StatusCode, message: &str) -> Response {
-    json(status, &serde_json::json!({ "error": message }))
-}
-
-pub(crate) fn json(status: StatusCode, value: &serde_json::Value) -> Response {
-    let mut response = Response::new(Body::from(value.to_string()));
-    *response.status_mut() = status;
-    set(response.headers_mut(), header::CONTENT_TYPE, "application/json");
-    response
-}
-
-/// Every value here is made of tags, dates and paths that came in as header or URI text; one that cannot be a header is
-/// left out, which a test of the header then shows.
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
 }

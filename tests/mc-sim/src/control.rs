@@ -11,8 +11,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::answer::{error, json as reply};
 use crate::fault::FaultSpec;
+use crate::reply::{error, json as reply};
 use crate::requests::RequestRecord;
 use crate::state::{Shared, sign};
 use crate::store::Published;

@@ -22,6 +22,7 @@ mod control;
 mod fault;
 mod folder;
 mod net;
+mod reply;
 mod requests;
 pub mod samples;
 mod sim;
