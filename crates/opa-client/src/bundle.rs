@@ -7,6 +7,8 @@
 //! - `file_rego_versions` has **glob patterns** matched against the entry name exactly as written
 //!   (a leading slash on one side only makes OPA ignore the entry silently), so names are escaped here;
 //! - data outside the manifest's `roots` refuses the whole bundle, so it is refused here first;
+//! - names are percent-decoded when a downloaded bundle is activated, and dots at the start of a path are dropped, so
+//!   neither is written;
 //! - roots that overlap refuse the bundle; absent or empty roots own all of `data`, so they are refused here.
 //!
 //! The same content gives the same bytes (sorted entries, no times, no owners), so the ETag made from them
@@ -49,7 +51,7 @@ pub enum BundleError {
     #[error("a bundle needs at least one root, such as `cos`")]
     NoRoots,
     /// A root that OPA cannot use.
-    #[error("bundle root `{root}` is not usable: expected segments joined by `/`, none of them empty")]
+    #[error("bundle root `{root}` is not usable: expected segments joined by `/`, without `%`")]
     BadRoot {
         /// The root as given.
         root: String,
@@ -63,13 +65,18 @@ pub enum BundleError {
         second: String,
     },
     /// A policy path that is not a plain relative path ending in `.rego`.
-    #[error("policy path `{path}` is not usable in a bundle: expected a relative path that ends in `.rego`")]
+    #[error(
+        "policy path `{path}` is not usable in a bundle: expected a relative path without `%` that ends in `.rego`"
+    )]
     BadPolicyPath {
         /// The path as given.
         path: String,
     },
-    /// A document path that cannot be a folder in a tar.
-    #[error("data path `{path}` is not usable in a bundle: a segment is empty, `.`, `..` or holds `/`")]
+    /// A document path that OPA would read as another one.
+    #[error(
+        "data path `{path}` is not usable in a bundle: a segment is empty, `.`, `..`, holds `/` or `%`, or the first one \
+         begins with a dot"
+    )]
     BadDataPath {
         /// The path, its segments joined by `/`.
         path: String,
@@ -256,7 +263,7 @@ impl BundleBuilder {
             return Err(BundleError::NoRoots);
         }
         for root in &self.roots {
-            if !root.split('/').all(is_plain_segment) {
+            if root.starts_with('.') || !root.split('/').all(is_plain_segment) {
                 return Err(BundleError::BadRoot { root: root.clone() });
             }
             if let Some(outer) = self.roots.iter().find(|other| *other != root && is_under(root, other)) {
@@ -271,7 +278,8 @@ impl BundleBuilder {
         }
         for document in &self.documents {
             let path = document.join("/");
-            if document.is_empty() || !document.iter().all(|segment| is_plain_segment(segment)) {
+            if document.is_empty() || path.starts_with('.') || !document.iter().all(|segment| is_plain_segment(segment))
+            {
                 return Err(BundleError::BadDataPath { path });
             }
             if !self.roots.iter().any(|root| is_under(&path, root)) {
@@ -298,8 +306,9 @@ impl BundleBuilder {
 
 const MANIFEST: &str = ".manifest";
 
+/// OPA decodes percent signs in the names of a bundle that it downloads (but not of one given to `opa eval`).
 fn is_plain_segment(segment: &str) -> bool {
-    !matches!(segment, "" | "." | "..") && !segment.contains(['/', '\0'])
+    !matches!(segment, "" | "." | "..") && !segment.contains(['/', '%', '\0'])
 }
 
 /// Whether `path` is `root` or lies below it.

@@ -47,4 +47,7 @@
 //! - An undefined decision is 200 `{}`; `{"input": null}` counts as no input.
 //! - A fault may come as words only, without `errors[]`: data at a rule's path, an empty policy.
 //! - Policies of a bundle have the id `<bundle name>/<entry name>`.
+//! - The pointers of `PATCH /v1/data` and the names in a downloaded bundle are percent-decoded.
+//! - A segment with `"` can be written but not read (500 `invalid ref term`).
+//! - `PUT /v1/data` with `If-None-Match: *` leaves alone what is there and answers 304.
 //! - Empty or dotted path segments are redirected to another document by Go's HTTP server, so they are refused here.

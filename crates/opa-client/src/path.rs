@@ -63,10 +63,11 @@ impl DataPath {
         &self.0
     }
 
-    /// The JSON pointer (RFC 6901) of this document, as `PATCH /v1/data` wants it: `/cos/retention`.
+    /// The pointer of this document as `PATCH /v1/data` wants it: `/cos/retention`. It is a JSON pointer (RFC 6901)
+    /// in which OPA decodes percent signs as well: seen on 1.22.2, which refuses `/a%d` and takes `/a%25d` for `a%d`.
     pub fn pointer(&self) -> String {
         self.0.iter().fold(String::new(), |pointer, segment| {
-            pointer + "/" + &segment.replace('~', "~0").replace('/', "~1")
+            pointer + "/" + &segment.replace('~', "~0").replace('/', "~1").replace('%', "%25")
         })
     }
 }
@@ -88,8 +89,8 @@ mod tests {
 
     #[test]
     fn pointers_escape_what_has_a_meaning_in_them() {
-        let path = DataPath::new(["cos", "z/q~", "a b"]).unwrap();
-        assert_eq!(path.pointer(), "/cos/z~1q~0/a b");
+        let path = DataPath::new(["cos", "z/q~", "a b", "c%2Fd"]).unwrap();
+        assert_eq!(path.pointer(), "/cos/z~1q~0/a b/c%252Fd");
     }
 
     #[test]
