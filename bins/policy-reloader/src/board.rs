@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     examine::Rejection,
-    machine::{Machine, Observation},
+    machine::{Machine, NotReady, Observation},
     metrics::Metrics,
 };
 
@@ -214,6 +214,12 @@ impl Board {
         status.timings = Some(timings);
     }
 
+    /// Why the machine is not ready, with the OPA's name.
+    pub(crate) fn not_ready(&self, machine: &Machine) -> Option<String> {
+        let not_ready = machine.readiness().err()?;
+        Some(in_words(&not_ready, &self.lock().opas))
+    }
+
     /// Brings everything in step with the machine.
     pub(crate) fn show(&self, machine: &Machine, now: Timestamp) {
         let readiness = machine.readiness();
@@ -236,11 +242,18 @@ impl Board {
         if let Some(since) = status.active.as_ref().and_then(|pack| pack.active_since) {
             self.metrics.pack_age(seconds(now) - seconds(since));
         }
-        status.reason = readiness.err();
+        status.reason = readiness.err().map(|not_ready| in_words(&not_ready, &status.opas));
         match &status.reason {
             None => self.health.set_ready(true, ""),
             Some(reason) => self.health.set_ready(false, reason.clone()),
         }
+    }
+}
+
+fn in_words(not_ready: &NotReady, opas: &[OpaStatus]) -> String {
+    match not_ready.target.and_then(|number| opas.get(number)) {
+        Some(opa) => format!("{} {}", opa.opa, not_ready.why),
+        None => not_ready.why.clone(),
     }
 }
 

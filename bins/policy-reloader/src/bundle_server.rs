@@ -22,7 +22,7 @@ use crate::feed::Feed;
 /// What keeps OPA in long-polling mode.
 const BUNDLE_TYPE: &str = "application/vnd.openpolicyagent.bundles";
 /// No poll is held longer than this, whatever it asks for.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// A status report carries OPA's own metrics: 60 KB for a small OPA.
 pub(crate) const STATUS_LIMIT: usize = opa_client::status::MAX_STATUS_BYTES;
 

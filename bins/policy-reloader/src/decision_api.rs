@@ -80,8 +80,8 @@ async fn answer(mode: EmbeddedMode, path: String, input: Option<Value>, query: &
         .map(str::to_owned)
         .collect();
     let revision = decider.revision().to_owned();
-    let decided = tokio::task::spawn_blocking(move || decider.decide(&path, input.as_ref())).await;
-    let result = match decided {
+    let outcome = tokio::task::spawn_blocking(move || decider.decide(&path, input.as_ref())).await;
+    let result = match outcome {
         Ok(Ok(result)) => result,
         Ok(Err(message)) => return failed("evaluation_error", &message),
         Err(error) => return failed("internal_error", &error.to_string()),

@@ -21,9 +21,9 @@ pub struct Served {
 }
 
 impl Served {
-    /// Strong validator: the bytes are a function of the pack.
+    /// Strong validator, made from the bytes: a newer reloader that builds the bundle differently is asked again.
     pub fn etag(&self) -> String {
-        format!("\"{}\"", self.revision)
+        self.body.etag()
     }
 }
 

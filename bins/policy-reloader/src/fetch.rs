@@ -45,9 +45,8 @@ pub enum FetchError {
 pub async fn fetch(client: &PackClient, known: &Validators, limit: usize, signed: bool) -> Result<Fetched, FetchError> {
     let mut known = known.clone();
     for _ in 0..2 {
-        let (pack, headers, digest_announced) = match read(client, &known, limit).await? {
-            Some(read) => read,
-            None => return Ok(Fetched::Unchanged),
+        let Some((pack, headers, digest_announced)) = read(client, &known, limit).await? else {
+            return Ok(Fetched::Unchanged);
         };
         let validators = headers.validators();
         let bundle = match (signed, &headers.inline_bundle) {

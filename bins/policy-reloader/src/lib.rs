@@ -8,11 +8,13 @@ pub mod activate;
 pub mod args;
 pub mod board;
 mod bundle_server;
+mod choose;
 mod commands;
 mod decision_api;
 pub mod examine;
 pub mod feed;
 pub mod fetch;
+mod follow;
 pub mod machine;
 pub mod metrics;
 pub mod preflight;
@@ -43,7 +45,7 @@ pub fn main(cli: Cli) -> Result<Exit, Failure> {
         None => run::start(cli.run, false),
         Some(Command::Run(args)) => run::start(*args, false),
         Some(Command::Once(args)) => run::start(*args, true),
-        Some(Command::Verify(args)) => commands::verify::verify(*args),
+        Some(Command::Verify(args)) => commands::verify::verify(&args),
         Some(Command::Inspect(args)) => commands::inspect::inspect(&args),
         Some(Command::Pack(command)) => commands::pack::pack(command),
         Some(Command::OpaConfig(args)) => commands::opa_config::opa_config(&args),

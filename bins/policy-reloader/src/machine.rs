@@ -89,6 +89,15 @@ pub enum Order {
     Forgive,
 }
 
+/// What keeps the whole from being ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotReady {
+    /// The target that is to blame, if one is.
+    pub target: Option<usize>,
+    /// What it does, as the rest of a sentence that begins with the target.
+    pub why: String,
+}
+
 /// The state of everything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -129,10 +138,13 @@ impl Machine {
         &self.targets
     }
 
-    /// Whether every target decides by a pack that this process vouches for; the reason when not.
-    pub fn readiness(&self) -> Result<(), String> {
+    /// Whether every target decides by a pack that this process vouches for; the first reason when not.
+    pub fn readiness(&self) -> Result<(), NotReady> {
         let Some(wanted) = self.wanted() else {
-            return Err("no policy pack has been accepted yet".to_owned());
+            return Err(NotReady {
+                target: None,
+                why: "no policy pack has been accepted yet".to_owned(),
+            });
         };
         for (number, target) in self.targets.iter().enumerate() {
             let vouched = target.decides_by(wanted) || self.good.is_some_and(|good| target.decides_by(good));
@@ -140,7 +152,10 @@ impl Machine {
             let kept =
                 matches!(target, Observation::Refused { digest, .. } if self.good.is_some_and(|good| good != *digest));
             if !vouched && !kept {
-                return Err(format!("target {number} {}", describe(target)));
+                return Err(NotReady {
+                    target: Some(number),
+                    why: describe(target),
+                });
             }
         }
         Ok(())

@@ -61,7 +61,7 @@ pub(crate) fn summary(outcome: &Outcome) -> serde_json::Value {
     match outcome {
         Outcome::Unchanged => {}
         Outcome::Activated(info) => body["pack"] = json!(info),
-        Outcome::Pending(message) | Outcome::Failed { message, .. } => body["message"] = json!(message),
+        Outcome::Pending { message, .. } | Outcome::Failed { message, .. } => body["message"] = json!(message),
         Outcome::Refused { reason, message } => {
             body["reason"] = json!(reason);
             body["message"] = json!(message);

@@ -66,7 +66,7 @@ impl BundleMode {
         &self.targets
     }
 
-    pub(super) fn prepare(&self, deployable: &Deployable) -> anyhow::Result<Served> {
+    pub(super) fn prepare(deployable: &Deployable) -> anyhow::Result<Served> {
         let pack = deployable.pack();
         let revision = label(pack.manifest().and_then(|manifest| manifest.revision), pack.digest());
         let syntax = |version: &ModuleVersion| {

@@ -67,7 +67,7 @@ impl Activation {
     /// Builds what is to be activated. Computes only; may take a second for a large pack.
     pub fn prepare(&self, pack: Deployable) -> anyhow::Result<Prepared> {
         match self {
-            Self::Bundle(mode) => mode.prepare(&pack).map(|served| Prepared::Bundle(Arc::new(served))),
+            Self::Bundle(_) => BundleMode::prepare(&pack).map(|served| Prepared::Bundle(Arc::new(served))),
             Self::Push(_) => Ok(Prepared::Push(Arc::new(pack))),
             Self::Embedded(_) => Decider::load(&pack).map(|decider| Prepared::Embedded(Arc::new(decider))),
         }

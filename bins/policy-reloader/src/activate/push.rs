@@ -82,9 +82,8 @@ impl PushMode {
 
 /// Reads the marker back.
 async fn look(client: &OpaClient) -> Observation {
-    let marker = match path(&[MARKER.to_owned()]) {
-        Ok(marker) => marker,
-        Err(_) => return Observation::Unknown,
+    let Ok(marker) = path(&[MARKER.to_owned()]) else {
+        return Observation::Unknown;
     };
     match client.get_data(&marker).await {
         Err(error) => Observation::Unreachable {

@@ -40,17 +40,17 @@ struct Subject {
 }
 
 /// Examines a file or what MC serves.
-pub(crate) fn verify(args: VerifyArgs) -> Result<Exit, Failure> {
+pub(crate) fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
     runtime::log::init(&args.log).exit(Exit::Usage)?;
     let rules = setup::rules(&args.rules)?;
     let subject = if args.pack.contains("://") {
-        from_mc(&args, &rules)?
+        from_mc(args, &rules)?
     } else {
-        from_file(&args)?
+        from_file(args)?
     };
     let subject = match subject {
         Ok(subject) => subject,
-        Err(rejection) => return report_refusal(&args, None, false, &rejection),
+        Err(rejection) => return report_refusal(args, None, false, &rejection),
     };
     let digest = subject.pack.digest();
     if let Some(expected) = args.digest.filter(|expected| *expected != digest) {
@@ -66,7 +66,7 @@ pub(crate) fn verify(args: VerifyArgs) -> Result<Exit, Failure> {
         restoring: false,
     };
     match examine(subject.pack, subject.bundle.as_deref(), &rules, &circumstances) {
-        Err(rejection) => report_refusal(&args, Some(digest), subject.digest_announced, &rejection),
+        Err(rejection) => report_refusal(args, Some(digest), subject.digest_announced, &rejection),
         Ok(deployable) => {
             let report = Report {
                 verdict: "accepted",

@@ -101,7 +101,7 @@ fn an_opa_that_restarts_is_repaired_and_red_meanwhile() {
             wait: false
         }]
     );
-    assert!(machine.readiness().unwrap_err().contains("undefined"));
+    assert!(machine.readiness().unwrap_err().why.contains("undefined"));
     assert_eq!(machine.on(Event::Activated(vec![(0, deciding(1))])), []);
     assert_eq!(machine.readiness(), Ok(()));
 }
@@ -136,7 +136,7 @@ fn the_old_pack_keeps_it_ready_while_the_new_one_is_on_its_way() {
     machine.on(Event::Admitted(pack(2)));
     assert_eq!(machine.readiness(), Ok(()));
     machine.on(Event::Activated(vec![(0, away())]));
-    assert!(machine.readiness().unwrap_err().contains("unreachable"));
+    assert!(machine.readiness().unwrap_err().why.contains("unreachable"));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn foreign_decisions_are_overwritten() {
         revision: "theirs".to_owned(),
     }]));
     assert!(matches!(orders.as_slice(), [Order::Activate { .. }]));
-    assert!(machine.readiness().unwrap_err().contains("theirs"));
+    assert!(machine.readiness().unwrap_err().why.contains("theirs"));
 }
 
 #[test]

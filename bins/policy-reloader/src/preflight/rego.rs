@@ -127,7 +127,7 @@ fn analyse(engine: &mut regorus::Engine) -> Result<(), PreflightError> {
                     .unwrap_or_default()
                     .trim_start_matches("--> ")
                     .to_owned(),
-                tried: "at all",
+                tried: "v0 or v1",
                 message,
             }
         })
@@ -200,7 +200,7 @@ fn positions(engine: &mut regorus::Engine) -> (Vec<Vec<String>>, Vec<RulePath>) 
             };
             let path = package.iter().cloned().chain(ground(head)).collect();
             rules.push(RulePath {
-                file: file.to_string(),
+                file: file.clone(),
                 path,
             });
         }

@@ -1,7 +1,11 @@
-//! Owns the one loop that makes OPA follow MC: polls, watches, and carries out what the machine orders.
+//! Owns what makes OPA follow MC: polls, looks at OPA, and carries out what the machine orders.
+
+mod orders;
+mod outcome;
+mod repair;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,14 +14,17 @@ use jiff::Timestamp;
 use mc_client::{PackClient, Validators};
 use pack_verify::{Sha256Digest, admit::Accepted};
 
+pub use outcome::Outcome;
+use repair::Repairs;
+
 use crate::{
     activate::{Activation, Prepared},
     board::{Board, PackInfo, Timings},
     examine::{Again, Circumstances, Rejection, Rules, examine},
     fetch::{self, Candidate, FetchError, Fetched},
-    machine::{Event, Machine, Observation, Order},
+    machine::{Event, Machine, Observation},
     preflight::Deployable,
-    store::{Receipt, State, Store},
+    store::{State, Store},
 };
 
 /// Everything the loop needs from outside.
@@ -37,44 +44,6 @@ pub struct Parts {
     pub limit: usize,
     /// The time of day.
     pub clock: fn() -> Timestamp,
-}
-
-/// What a poll came to, for `once`, `POST /v1/refresh` and the pause before the next poll.
-#[derive(Debug, Clone)]
-pub enum Outcome {
-    /// Nothing new.
-    Unchanged,
-    /// A new pack decides.
-    Activated(PackInfo),
-    /// A new pack is accepted, and no OPA has it yet.
-    Pending(String),
-    /// A pack was refused, now or before with the same bytes.
-    Refused {
-        /// The closed reason.
-        reason: &'static str,
-        /// The whole message.
-        message: String,
-    },
-    /// MC gave no pack.
-    Failed {
-        /// The whole message.
-        message: String,
-        /// How long MC asked us to wait.
-        retry_after: Option<Duration>,
-    },
-}
-
-impl Outcome {
-    /// As in metrics and `GET /status`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Activated(_) => "activated",
-            Self::Pending(_) => "pending",
-            Self::Refused { .. } => "refused",
-            Self::Failed { .. } => "failed",
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -104,18 +73,8 @@ pub struct Reconciler {
     refused: Option<Refused>,
     last: Option<Accepted>,
     saved: Option<State>,
-    repairs: Vec<Repair>,
+    repairs: Repairs,
 }
-
-/// Repairs of one target become rarer while they do not help.
-#[derive(Debug, Clone, Copy)]
-struct Repair {
-    not_before: Instant,
-    pause: Duration,
-}
-
-const FIRST_REPAIR_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_REPAIR_PAUSE: Duration = Duration::from_secs(15);
 
 impl Reconciler {
     /// Starts with what an earlier life left behind, which is used when MC gives nothing better.
@@ -128,13 +87,7 @@ impl Reconciler {
             refused: None,
             last: saved.as_ref().map(State::accepted),
             saved,
-            repairs: vec![
-                Repair {
-                    not_before: Instant::now(),
-                    pause: FIRST_REPAIR_PAUSE,
-                };
-                targets
-            ],
+            repairs: Repairs::new(targets, Instant::now()),
             parts,
         }
     }
@@ -148,7 +101,7 @@ impl Reconciler {
     pub async fn poll(&mut self) -> Outcome {
         let outcome = self.poll_inner().await;
         let message = match &outcome {
-            Outcome::Refused { message, .. } | Outcome::Failed { message, .. } | Outcome::Pending(message) => {
+            Outcome::Refused { message, .. } | Outcome::Failed { message, .. } | Outcome::Pending { message, .. } => {
                 Some(message.clone())
             }
             Outcome::Unchanged | Outcome::Activated(_) => None,
@@ -171,7 +124,7 @@ impl Reconciler {
                 Ok(Fetched::Candidate(candidate)) => *candidate,
                 Err(FetchError::Refused(refusal)) => {
                     let rejection = Rejection::from(refusal);
-                    return self.reject(None, None, rejection);
+                    return self.reject(None, None, &rejection);
                 }
                 Err(error) => return self.failed(&error),
             };
@@ -260,14 +213,14 @@ impl Reconciler {
             Err(rejection) => {
                 let validators = candidate.validators;
                 let keep = rejection.again() != Again::EveryPoll;
-                let outcome = self.reject(Some(digest), bundle, rejection);
+                let outcome = self.reject(Some(digest), bundle, &rejection);
                 self.known = if keep { validators } else { Validators::default() };
                 return Some(outcome);
             }
         };
         let timings = Timings {
-            fetch_ms: fetched.as_secs_f64() * 1e3,
-            verify_ms: verifying.elapsed().as_secs_f64() * 1e3,
+            fetch_ms: millis(fetched),
+            verify_ms: millis(verifying.elapsed()),
             activate_ms: 0.0,
         };
         if let Some(store) = self.parts.store.clone() {
@@ -289,7 +242,7 @@ impl Reconciler {
     fn outcome_of(&self, digest: Sha256Digest) -> Outcome {
         if self.machine.good() == Some(digest) {
             return match self.packs.get(&digest) {
-                Some(held) => Outcome::Activated(held.info.clone()),
+                Some(held) => Outcome::Activated(Box::new(held.info.clone())),
                 None => Outcome::Unchanged,
             };
         }
@@ -298,12 +251,18 @@ impl Reconciler {
                 reason: refused.reason,
                 message: refused.message.clone(),
             },
-            _ => Outcome::Pending(
-                self.machine
-                    .readiness()
-                    .err()
+            _ => Outcome::Pending {
+                unreachable: self
+                    .machine
+                    .targets()
+                    .iter()
+                    .any(|seen| matches!(seen, Observation::Unreachable { .. })),
+                message: self
+                    .parts
+                    .board
+                    .not_ready(&self.machine)
                     .unwrap_or_else(|| "waiting for OPA to activate it".to_owned()),
-            ),
+            },
         }
     }
 
@@ -339,11 +298,11 @@ impl Reconciler {
         .await
     }
 
-    fn reject(&mut self, digest: Option<Sha256Digest>, bundle: Option<Sha256Digest>, rejection: Rejection) -> Outcome {
+    fn reject(&mut self, digest: Option<Sha256Digest>, bundle: Option<Sha256Digest>, rejection: &Rejection) -> Outcome {
         let now = (self.parts.clock)();
-        self.parts.board.rejected(digest, &rejection, now);
+        self.parts.board.rejected(digest, rejection, now);
         let reason = rejection.reason().as_str();
-        let message = crate::chain(&rejection);
+        let message = crate::chain(rejection);
         tracing::error!(
             reason,
             error = message,
@@ -403,7 +362,7 @@ impl Reconciler {
         let seen = self.parts.activation.watch().await;
         self.report_changes(&seen);
         let orders = self.machine.on(Event::Watched(seen));
-        let orders = self.hold_back(orders);
+        let orders = self.repairs.due(orders, self.machine.targets(), Instant::now());
         self.carry_out(orders).await;
         self.parts.board.show(&self.machine, (self.parts.clock)());
     }
@@ -422,139 +381,11 @@ impl Reconciler {
             }
         }
     }
+}
 
-    /// A target that a repair did not help is repaired ever more rarely.
-    fn hold_back(&mut self, orders: Vec<Order>) -> Vec<Order> {
-        let now = Instant::now();
-        for (repair, seen) in self.repairs.iter_mut().zip(self.machine.targets()) {
-            if matches!(seen, Observation::Deciding { .. }) {
-                *repair = Repair {
-                    not_before: now,
-                    pause: FIRST_REPAIR_PAUSE,
-                };
-            }
-        }
-        let mut kept = Vec::with_capacity(orders.len());
-        for order in orders {
-            let Order::Activate { digest, targets, wait } = order else {
-                kept.push(order);
-                continue;
-            };
-            let mut due = Vec::new();
-            for target in targets {
-                if let Some(repair) = self.repairs.get_mut(target).filter(|repair| repair.not_before <= now) {
-                    repair.not_before = now + repair.pause;
-                    repair.pause = (repair.pause * 2).min(LONGEST_REPAIR_PAUSE);
-                    due.push(target);
-                }
-            }
-            if !due.is_empty() {
-                kept.push(Order::Activate {
-                    digest,
-                    targets: due,
-                    wait,
-                });
-            }
-        }
-        kept
-    }
-
-    async fn carry_out(&mut self, orders: Vec<Order>) {
-        let mut queue = VecDeque::from(orders);
-        while let Some(order) = queue.pop_front() {
-            match order {
-                Order::Activate { digest, targets, wait } => {
-                    let seen = self.activate(digest, &targets, wait).await;
-                    queue.extend(self.machine.on(Event::Activated(seen)));
-                }
-                Order::Persist(digest) => self.persist(digest).await,
-                Order::Drop { digest, why } => {
-                    self.packs.remove(&digest);
-                    let _ = self.reject(Some(digest), None, Rejection::Opa { why });
-                }
-                Order::Forgive => {
-                    self.known = Validators::default();
-                    self.refused = None;
-                }
-            }
-        }
-    }
-
-    async fn activate(&mut self, digest: Sha256Digest, targets: &[usize], wait: bool) -> Vec<(usize, Observation)> {
-        let started = Instant::now();
-        let Some(held) = self.packs.get(&digest) else {
-            return Vec::new();
-        };
-        let prepared = held.prepared.clone();
-        let seen = self.parts.activation.activate(&prepared, targets, wait).await;
-        if let Some(held) = self.packs.get_mut(&digest) {
-            held.timings.activate_ms = started.elapsed().as_secs_f64() * 1e3;
-        }
-        seen
-    }
-
-    /// The pack decides: say so, remember it, forget all others.
-    async fn persist(&mut self, digest: Sha256Digest) {
-        let now = (self.parts.clock)();
-        let previous = self.last.as_ref().map(|last| last.digest);
-        self.packs.retain(|held, _| *held == digest);
-        let Some(held) = self.packs.get(&digest) else {
-            return;
-        };
-        let info = held.info.clone();
-        let timings = held.timings;
-        self.saved = None;
-        self.last = Some(Accepted {
-            digest,
-            revision: info.revision,
-            id: info.id.clone(),
-        });
-        tracing::info!(
-            old = previous.map(tracing::field::display),
-            new = %digest,
-            revision = info.revision,
-            signer = info.signer,
-            activation = self.parts.activation.name(),
-            fetch_ms = timings.fetch_ms,
-            verify_ms = timings.verify_ms,
-            activate_ms = timings.activate_ms,
-            "policy pack activated"
-        );
-        if self.parts.rules.verifier.mode() == pack_verify::TrustMode::InsecureDigestOnly {
-            tracing::warn!(new = %digest, "trust mode insecure-digest-only: nobody vouches for this pack but the server that sent it");
-        }
-        self.parts.board.activated(info.clone(), timings, now);
-        if let Some(store) = self.parts.store.clone() {
-            let trust = self.parts.rules.verifier.mode().as_str();
-            let activation = self.parts.activation.name();
-            let committed = blocking(move || {
-                let state = State {
-                    version: 1,
-                    digest,
-                    revision: info.revision,
-                    id: info.id.clone(),
-                    activated_at: now,
-                };
-                let receipt = Receipt {
-                    time: now,
-                    digest,
-                    revision: info.revision,
-                    previous,
-                    signer: &info.signer,
-                    trust,
-                    activation,
-                };
-                store.commit(&state, &receipt)
-            })
-            .await;
-            if let Err(error) = committed {
-                tracing::error!(
-                    error = format!("{error:#}"),
-                    "cannot save the state; the pack decides all the same, and is forgotten at a restart"
-                );
-            }
-        }
-    }
+/// Milliseconds to the microsecond: more digits are noise.
+fn millis(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn describe(deployable: &Deployable) -> PackInfo {
