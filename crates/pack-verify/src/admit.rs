@@ -19,8 +19,7 @@ use crate::unpack::UnpackedPack;
 pub struct Admission<'a> {
     /// The caller's clock.
     pub now: Timestamp,
-    /// The id that a manifest must state. A pack without an id passes only if there is none to expect, or if it has no
-    /// manifest at all and none is required.
+    /// The id that a manifest states, when it states one. With `require_manifest` it must state it.
     pub expected_id: Option<&'a str>,
     /// The pack accepted last, if any.
     pub last: Option<&'a Accepted>,
@@ -85,13 +84,14 @@ fn check_id(manifest: Option<&PackManifest>, admission: &Admission<'_>) -> Resul
     let (Some(expected), Some(manifest)) = (admission.expected_id, manifest) else {
         return Ok(());
     };
-    if manifest.id.as_deref() == Some(expected) {
-        return Ok(());
+    match manifest.id.as_deref() {
+        Some(id) if id == expected => Ok(()),
+        None if !admission.require_manifest => Ok(()),
+        found => Err(Refusal::WrongId {
+            expected: expected.to_owned(),
+            found: found.map(str::to_owned),
+        }),
     }
-    Err(Refusal::WrongId {
-        expected: expected.to_owned(),
-        found: manifest.id.clone(),
-    })
 }
 
 fn check_time(stated: &PackManifest, admission: &Admission<'_>) -> Result<(), Refusal> {

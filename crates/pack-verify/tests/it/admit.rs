@@ -171,7 +171,12 @@ fn identity() {
     assert_eq!(pack.accepted().id.as_deref(), Some("policy-pack-v0"));
     assert!(pack.pack_bytes().len() > 1024);
     refused(Some("{\"id\":\"other\"}"), &expecting, Reason::WrongId, "\"other\"");
-    refused(Some("{}"), &expecting, Reason::WrongId, "policy-pack-v0");
+    admit(Some("{}"), &expecting).unwrap();
+    let strict = Admission {
+        require_manifest: true,
+        ..expecting
+    };
+    refused(Some("{}"), &strict, Reason::WrongId, "policy-pack-v0");
     admit(Some("{\"id\":\"other\"}"), &admission()).unwrap();
 }
 
