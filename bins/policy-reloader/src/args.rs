@@ -67,7 +67,7 @@ pub struct RunArgs {
     /// File with that token; read again at each use, so it may be rotated
     #[arg(long, env = "MC_TOKEN_FILE", value_name = "FILE", conflicts_with = "mc_token")]
     pub mc_token_file: Option<PathBuf>,
-    /// Time between two polls of MC, in milliseconds; each is moved by up to a tenth at random
+    /// Longest time between two polls of MC, in milliseconds; each comes up to a fifth earlier, at random
     #[arg(long, env = "POLICY_POLL_INTERVAL_MS", value_name = "MS", default_value_t = 15_000, value_parser = clap::value_parser!(u64).range(10..=86_400_000))]
     pub poll_interval_ms: u64,
     /// Folder that remembers the last good pack and its revision across restarts; without it a restart forgets both

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mc_client::{Attestation, McError, PackClient, PackHeaders, PackReply, Pairing, Validators, pairing};
-use pack_verify::{DigestHeaders, HashingBuffer, PackBytes, Refusal, digest::announced};
+use pack_verify::{DigestHeaders, HashingBuffer, PackBytes, Refusal, TooLarge, digest::announced};
 
 /// A pack as MC gave it, its bytes known to match the digest that MC announced.
 #[derive(Debug, Clone)]
@@ -15,6 +15,9 @@ pub struct Candidate {
     pub validators: Validators,
     /// Whether MC announced a digest at all; without one only the signature speaks for the bytes.
     pub digest_announced: bool,
+    /// MC says that the signature is for another pack: it published between the two requests, or is broken. Fetch both
+    /// again, once; if that does not help, the signature decides.
+    pub raced: bool,
 }
 
 /// MC's answer to a poll.
@@ -35,39 +38,31 @@ pub enum FetchError {
     /// The bytes are not acceptable whatever their signature says.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The signature bundle belongs to another pack, twice: MC publishes faster than we can fetch, or is broken.
-    #[error("MC gave a pack and the signature of another one, twice in a row; the next poll tries again")]
-    Raced,
 }
 
-/// Fetches the pack unless MC says it is the one described by `known`. When MC publishes between the two requests,
-/// both are made again, once.
+/// Fetches the pack unless MC says it is the one described by `known`, and the signature that MC has for it.
 pub async fn fetch(client: &PackClient, known: &Validators, limit: usize, signed: bool) -> Result<Fetched, FetchError> {
-    let mut known = known.clone();
-    for _ in 0..2 {
-        let Some((pack, headers, digest_announced)) = read(client, &known, limit).await? else {
-            return Ok(Fetched::Unchanged);
-        };
-        let validators = headers.validators();
-        let bundle = match (signed, &headers.inline_bundle) {
-            (false, _) => None,
-            (true, Some(inline)) => Some(inline.clone()),
-            (true, None) => match attestation(client).await? {
-                Some(attestation) if pairing(&headers, &attestation) == Pairing::Raced => {
-                    known = Validators::default();
-                    continue;
-                }
-                attestation => attestation.map(|attestation| attestation.body),
-            },
-        };
-        return Ok(Fetched::Candidate(Box::new(Candidate {
-            pack,
-            bundle,
-            validators,
-            digest_announced,
-        })));
-    }
-    Err(FetchError::Raced)
+    let Some((pack, headers, digest_announced)) = read(client, known, limit).await? else {
+        return Ok(Fetched::Unchanged);
+    };
+    let (bundle, raced) = match (signed, &headers.inline_bundle) {
+        (false, _) => (None, false),
+        (true, Some(inline)) => (Some(inline.clone()), false),
+        (true, None) => match attestation(client).await? {
+            Some(attestation) => {
+                let raced = pairing(&headers, &attestation) == Pairing::Raced;
+                (Some(attestation.body), raced)
+            }
+            None => (None, false),
+        },
+    };
+    Ok(Fetched::Candidate(Box::new(Candidate {
+        pack,
+        bundle,
+        validators: headers.validators(),
+        digest_announced,
+        raced,
+    })))
 }
 
 /// The attestation by itself: to see whether a refused pack has got a new signature.
@@ -92,6 +87,9 @@ async fn read(
     let headers = body.headers().clone();
     // Look at the headers first: what contradicts itself need not be downloaded.
     let stated = announced(&digest_headers(&headers)).map_err(Refusal::from)?;
+    if headers.content_length.is_some_and(|length| length > limit as u64) {
+        return Err(Refusal::from(TooLarge { limit }).into());
+    }
     let mut buffer = HashingBuffer::with_expected(limit, headers.content_length);
     while let Some(chunk) = body.chunk().await? {
         buffer.push(&chunk).map_err(Refusal::from)?;

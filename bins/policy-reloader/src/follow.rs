@@ -1,6 +1,9 @@
 //! Owns the rhythm: when to poll, when to look at OPA, when to stop. What is done then is the reconciler's.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use runtime::{
@@ -13,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     args::RunArgs,
-    reconciler::{Outcome, Reconciler},
+    reconciler::{Done, Outcome, Reconciler},
     status_api,
 };
 
@@ -26,16 +29,26 @@ fn jitter() -> f64 {
     fastrand::f64()
 }
 
-/// The pause before the next poll.
+/// The pause before the next poll. Jitter only shortens it, so that the interval is a promise.
 fn pause(outcome: &Outcome, interval: Duration, backoff: &mut Backoff, unit: f64) -> Duration {
     let Outcome::Failed { retry_after, .. } = outcome else {
         backoff.reset();
-        return interval.mul_f64(0.9 + 0.2 * unit);
+        return interval.mul_f64(0.8 + 0.2 * unit);
     };
     let own = backoff.next_delay(unit);
     // MC may ask for more patience than we have; we may have more than it asks for.
     own.max(retry_after.unwrap_or_default())
         .min(LONGEST_PAUSE.max(interval))
+}
+
+type Fetch = Pin<Box<dyn Future<Output = Done> + Send>>;
+
+/// The end of the fetch under way; never comes when there is none.
+async fn ended(fetch: &mut Option<Fetch>) -> Done {
+    match fetch {
+        Some(fetch) => fetch.await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Follows MC until `shutdown`.
@@ -51,32 +64,39 @@ pub(crate) async fn follow(
     let mut backoff = Backoff::new(FIRST_PAUSE.min(interval), LONGEST_PAUSE.min(interval));
     let mut next_poll = Instant::now();
     let mut next_watch = Instant::now() + watch;
+    let mut wishes_open: Vec<status_api::Refresh> = Vec::new();
+    // A fetch may take long; OPA is watched meanwhile.
+    let mut fetch: Option<Fetch> = None;
     loop {
         health.beat();
-        let now = Instant::now();
-        let mut waiting: Vec<status_api::Refresh> = Vec::new();
         tokio::select! {
             () = shutdown.recv() => break,
-            Some(wish) = wishes.recv() => {
-                waiting.push(wish);
-                while let Ok(wish) = wishes.try_recv() {
-                    waiting.push(wish);
+            // A wish during a fetch wants a fetch that begins after it.
+            Some(wish) = wishes.recv(), if fetch.is_none() => {
+                wishes_open.push(wish);
+                wishes_open.extend(std::iter::from_fn(|| wishes.try_recv().ok()));
+                next_poll = Instant::now();
+            }
+            () = tokio::time::sleep_until(next_poll.into()), if fetch.is_none() => {
+                fetch = Some(Box::pin(reconciler.begin().run()));
+            }
+            done = ended(&mut fetch) => {
+                fetch = None;
+                match reconciler.finish(done).await {
+                    Err(again) => fetch = Some(Box::pin(again.run())),
+                    Ok(outcome) => {
+                        next_poll = Instant::now() + pause(&outcome, interval, &mut backoff, jitter());
+                        for wish in wishes_open.drain(..) {
+                            // Whoever asked may be gone by now.
+                            let _ = wish.send(outcome.clone());
+                        }
+                    }
                 }
-                next_poll = now;
             }
-            () = tokio::time::sleep_until(next_poll.min(next_watch).into()) => {}
-        }
-        if Instant::now() >= next_poll {
-            let outcome = reconciler.poll().await;
-            next_poll = Instant::now() + pause(&outcome, interval, &mut backoff, jitter());
-            for wish in waiting {
-                // Whoever asked may be gone by now.
-                let _ = wish.send(outcome.clone());
+            () = tokio::time::sleep_until(next_watch.into()) => {
+                reconciler.watch().await;
+                next_watch = Instant::now() + watch;
             }
-        }
-        if Instant::now() >= next_watch {
-            reconciler.watch().await;
-            next_watch = Instant::now() + watch;
         }
     }
     tracing::info!("shutting down; OPA goes on deciding by what it has");

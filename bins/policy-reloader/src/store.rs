@@ -6,9 +6,10 @@
 //! read back is verified again like anything from the network.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Context as _;
@@ -24,6 +25,8 @@ const RECEIPTS_LIMIT: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
+    /// Held as long as the process lives: two reloaders in one folder would tidy each other's packs away.
+    _lock: Arc<File>,
 }
 
 /// `state.json`.
@@ -74,19 +77,28 @@ impl State {
 impl Store {
     /// Opens the folder, making it if it is not there, and proves that it can be written.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        let store = Self {
-            folder: folder.to_owned(),
+        let cannot = || {
+            format!(
+                "cannot write to the state folder {} (--state-dir); it must exist and belong to this user",
+                folder.display()
+            )
         };
-        fs::create_dir_all(store.packs())
+        fs::create_dir_all(folder.join("packs"))
             .and_then(|()| replace(&folder.join("writable"), b""))
             .and_then(|()| fs::remove_file(folder.join("writable")))
-            .with_context(|| {
-                format!(
-                    "cannot write to the state folder {} (--state-dir); it must exist and belong to this user",
-                    folder.display()
-                )
-            })?;
-        Ok(store)
+            .with_context(cannot)?;
+        let lock = File::create(folder.join("lock")).with_context(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                folder: folder.to_owned(),
+                _lock: Arc::new(lock),
+            }),
+            Err(TryLockError::WouldBlock) => anyhow::bail!(
+                "the state folder {} (--state-dir) is in use by another policy-reloader; give each its own",
+                folder.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).with_context(cannot),
+        }
     }
 
     fn packs(&self) -> PathBuf {
@@ -112,6 +124,10 @@ impl Store {
 
     /// Makes a staged pack the last good one, writes its receipt and removes the files of all others.
     pub fn commit(&self, state: &State, receipt: &Receipt<'_>) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.pack_path(state.digest).exists(),
+            "the pack itself was not saved, so the state before it is kept"
+        );
         let text = serde_json::to_vec_pretty(state).context("writing state.json")?;
         replace(&self.folder.join("state.json"), &text).context("writing state.json")?;
         self.append(receipt).context("writing receipts.jsonl")?;
@@ -251,6 +267,31 @@ mod tests {
         );
         let receipts = fs::read_to_string(folder.path().join("receipts.jsonl")).unwrap();
         assert_eq!(receipts.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        assert!(format!("{:#}", Store::open(folder.path()).unwrap_err()).contains("in use"));
+        drop(store);
+        Store::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_pack_that_could_not_be_staged_leaves_the_old_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let first = pack("first");
+        store.stage(&first, None).unwrap();
+        store
+            .commit(&state(first.digest(), 1), &receipt(first.digest()))
+            .unwrap();
+        let lost = pack("lost").digest();
+        assert!(store.commit(&state(lost, 2), &receipt(lost)).is_err());
+        let state = store.load_state().unwrap().unwrap();
+        assert_eq!(state.accepted().revision, Some(1));
+        store.load_pack(&state).unwrap();
     }
 
     #[test]

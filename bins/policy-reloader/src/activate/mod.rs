@@ -4,7 +4,7 @@ mod bundle;
 mod embedded;
 mod push;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use opa_client::OpaClient;
 
@@ -32,6 +32,32 @@ pub enum Prepared {
     Push(Arc<Deployable>),
     /// An interpreter with everything loaded.
     Embedded(Arc<Decider>),
+}
+
+/// An OPA that takes longer than this to say what it decides by counts as unreachable for now: it must not keep the
+/// others, and MC, from being looked at.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Looks at the `numbers`ed targets, all at the same time.
+async fn look_at<'t, F>(
+    targets: &'t [Target],
+    numbers: &[usize],
+    look: impl Fn(&'t Target) -> F,
+) -> Vec<(usize, Observation)>
+where
+    F: Future<Output = Observation>,
+{
+    let looks = numbers.iter().filter_map(|&number| {
+        let looking = look(targets.get(number)?);
+        Some(async move {
+            let seen = tokio::time::timeout(LOOK_TIMEOUT, looking).await;
+            let seen = seen.unwrap_or_else(|_| Observation::Unreachable {
+                why: format!("no answer within {} s", LOOK_TIMEOUT.as_secs()),
+            });
+            (number, seen)
+        })
+    });
+    futures_util::future::join_all(looks).await
 }
 
 /// A way to make something decide by a pack.

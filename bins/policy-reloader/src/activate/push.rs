@@ -53,30 +53,27 @@ impl PushMode {
     }
 
     pub(super) async fn activate(&self, pack: &Arc<Deployable>, targets: &[usize]) -> Vec<(usize, Observation)> {
-        let mut seen = Vec::with_capacity(targets.len());
-        for &number in targets {
-            let Some(target) = self.targets.get(number) else {
-                continue;
-            };
-            let observation = match push(&target.client, pack).await {
-                Ok(()) => look(&target.client).await,
-                Err(PushError::Refused(why)) => Observation::Refused {
-                    digest: pack.pack().digest(),
-                    why,
-                },
-                Err(PushError::Failed(why)) => Observation::Unreachable { why },
-            };
-            seen.push((number, observation));
-        }
-        seen
+        let pushes = targets.iter().filter_map(|&number| {
+            let target = self.targets.get(number)?;
+            Some(async move {
+                let observation = match push(&target.client, pack).await {
+                    Ok(()) => look(&target.client).await,
+                    Err(PushError::Refused(why)) => Observation::Refused {
+                        digest: pack.pack().digest(),
+                        why,
+                    },
+                    Err(PushError::Failed(why)) => Observation::Unreachable { why },
+                };
+                (number, observation)
+            })
+        });
+        futures_util::future::join_all(pushes).await
     }
 
     pub(super) async fn watch(&self) -> Vec<Observation> {
-        let mut seen = Vec::with_capacity(self.targets.len());
-        for target in &self.targets {
-            seen.push(look(&target.client).await);
-        }
-        seen
+        let all: Vec<usize> = (0..self.targets.len()).collect();
+        let seen = super::look_at(&self.targets, &all, |target| look(&target.client)).await;
+        seen.into_iter().map(|(_, seen)| seen).collect()
     }
 }
 

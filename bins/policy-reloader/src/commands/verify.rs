@@ -129,12 +129,16 @@ fn from_mc(args: &VerifyArgs, rules: &Rules) -> Result<Result<Subject, crate::ex
         .context("cannot start the async runtime")
         .exit(Exit::Dependency)?;
     let signed = rules.verifier.mode() != TrustMode::InsecureDigestOnly;
-    let fetched = executor.block_on(fetch(
-        &client,
-        &Validators::default(),
-        args.rules.max_pack_bytes,
-        signed,
-    ));
+    let limit = args.rules.max_pack_bytes;
+    let fetched = executor.block_on(async {
+        let first = fetch(&client, &Validators::default(), limit, signed).await;
+        match first {
+            Ok(Fetched::Candidate(candidate)) if candidate.raced => {
+                fetch(&client, &Validators::default(), limit, signed).await
+            }
+            first => first,
+        }
+    });
     match fetched {
         Ok(Fetched::Candidate(candidate)) => Ok(Ok(Subject {
             pack: candidate.pack,

@@ -1,5 +1,6 @@
 //! Owns what makes OPA follow MC: polls, looks at OPA, and carries out what the machine orders.
 
+mod fetching;
 mod orders;
 mod outcome;
 mod repair;
@@ -12,8 +13,10 @@ use std::{
 
 use jiff::Timestamp;
 use mc_client::{PackClient, Validators};
-use pack_verify::{Sha256Digest, admit::Accepted};
+use pack_verify::{Sha256Digest, TrustMode, admit::Accepted};
 
+use fetching::RefusedSignature;
+pub use fetching::{Done, Fetching};
 pub use outcome::Outcome;
 use repair::Repairs;
 
@@ -21,7 +24,7 @@ use crate::{
     activate::{Activation, Prepared},
     board::{Board, PackInfo, Timings},
     examine::{Again, Circumstances, Rejection, Rules, examine},
-    fetch::{self, Candidate, FetchError, Fetched},
+    fetch::{Candidate, FetchError, Fetched},
     machine::{Event, Machine, Observation},
     preflight::Deployable,
     store::{State, Store},
@@ -74,7 +77,11 @@ pub struct Reconciler {
     last: Option<Accepted>,
     saved: Option<State>,
     repairs: Repairs,
+    begun: Instant,
 }
+
+/// MC has this long for its first answer before the saved pack is used; a slow MC must not keep OPA undefined.
+const SAVED_PACK_AFTER: Duration = Duration::from_secs(5);
 
 impl Reconciler {
     /// Starts with what an earlier life left behind, which is used when MC gives nothing better.
@@ -88,6 +95,7 @@ impl Reconciler {
             last: saved.as_ref().map(State::accepted),
             saved,
             repairs: Repairs::new(targets, Instant::now()),
+            begun: Instant::now(),
             parts,
         }
     }
@@ -99,7 +107,54 @@ impl Reconciler {
 
     /// One poll of MC, with everything that follows from it.
     pub async fn poll(&mut self) -> Outcome {
-        let outcome = self.poll_inner().await;
+        let mut fetching = self.begin();
+        loop {
+            match self.finish(fetching.run().await).await {
+                Ok(outcome) => return outcome,
+                Err(again) => fetching = *again,
+            }
+        }
+    }
+
+    /// The first half of a poll, to be run while other things go on.
+    pub fn begin(&self) -> Fetching {
+        self.fetching(self.known.clone(), Instant::now(), false)
+    }
+
+    fn fetching(&self, known: Validators, begun: Instant, again: bool) -> Fetching {
+        let signed = self.parts.rules.verifier.mode() != TrustMode::InsecureDigestOnly;
+        let refused = self.refused.as_ref();
+        Fetching {
+            client: self.parts.client.clone(),
+            known,
+            limit: self.parts.limit,
+            signed,
+            refused: refused
+                .filter(|refused| signed && refused.again == Again::OtherSignature)
+                .map(|refused| RefusedSignature(refused.bundle)),
+            begun,
+            again,
+        }
+    }
+
+    /// The second half of a poll. An error is a fetch that has to be made first: pack and signature may belong to two
+    /// publications of MC, and are fetched again, once.
+    pub async fn finish(&mut self, done: Done) -> Result<Outcome, Box<Fetching>> {
+        let retry = |this: &Self| Err(Box::new(this.fetching(Validators::default(), done.begun, true)));
+        let outcome = match done.result {
+            Ok(Fetched::Unchanged) => self.unchanged(),
+            Ok(Fetched::Candidate(candidate)) => {
+                if candidate.raced && !done.again {
+                    return retry(self);
+                }
+                match self.consider(*candidate, done.took, !done.again).await {
+                    Some(outcome) => outcome,
+                    None => return retry(self),
+                }
+            }
+            Err(FetchError::Refused(refusal)) => self.reject(None, None, &Rejection::from(refusal)),
+            Err(error) => self.failed(&error),
+        };
         let message = match &outcome {
             Outcome::Refused { message, .. } | Outcome::Failed { message, .. } | Outcome::Pending { message, .. } => {
                 Some(message.clone())
@@ -112,48 +167,7 @@ impl Reconciler {
             self.restore().await;
         }
         self.parts.board.show(&self.machine, now);
-        outcome
-    }
-
-    async fn poll_inner(&mut self) -> Outcome {
-        let started = Instant::now();
-        // Pack and signature may come from two publications without MC saying so: fetch both again, once.
-        for attempt in 0..2 {
-            let candidate = match self.fetch().await {
-                Ok(Fetched::Unchanged) => return self.unchanged(),
-                Ok(Fetched::Candidate(candidate)) => *candidate,
-                Err(FetchError::Refused(refusal)) => {
-                    let rejection = Rejection::from(refusal);
-                    return self.reject(None, None, &rejection);
-                }
-                Err(error) => return self.failed(&error),
-            };
-            let fetched = started.elapsed();
-            match self.consider(candidate, fetched, attempt == 0).await {
-                Some(outcome) => return outcome,
-                None => self.known = Validators::default(),
-            }
-        }
-        Outcome::Unchanged
-    }
-
-    async fn fetch(&self) -> Result<Fetched, FetchError> {
-        let signed = self.parts.rules.verifier.mode() != pack_verify::TrustMode::InsecureDigestOnly;
-        let client = &self.parts.client;
-        let fetched = fetch::fetch(client, &self.known, self.parts.limit, signed).await?;
-        let watches_signature = |refused: &&Refused| refused.again == Again::OtherSignature && signed;
-        match (&fetched, self.refused.as_ref().filter(watches_signature)) {
-            (Fetched::Unchanged, Some(refused)) => {
-                let bundle = fetch::attestation(client)
-                    .await?
-                    .map(|found| Sha256Digest::of(&found.body));
-                if bundle == refused.bundle {
-                    return Ok(fetched);
-                }
-                fetch::fetch(client, &Validators::default(), self.parts.limit, signed).await
-            }
-            _ => Ok(fetched),
-        }
+        Ok(outcome)
     }
 
     fn unchanged(&self) -> Outcome {
@@ -169,7 +183,6 @@ impl Reconciler {
     fn failed(&self, error: &FetchError) -> Outcome {
         let (reason, retry_after) = match error {
             FetchError::Mc(error) => (error.kind().as_str(), error.retry_after()),
-            FetchError::Raced => ("raced", None),
             FetchError::Refused(_) => ("refused", None),
         };
         self.parts.board.metrics().poll_failed(reason);
@@ -332,6 +345,7 @@ impl Reconciler {
                 bundle,
                 validators: Validators::default(),
                 digest_announced: true,
+                raced: false,
             },
             Err(error) => {
                 tracing::error!(%digest, error = format!("{error:#}"), "the saved pack cannot be read");
@@ -359,6 +373,9 @@ impl Reconciler {
 
     /// Looks at every OPA and repairs what does not decide by the wanted pack.
     pub async fn watch(&mut self) {
+        if self.machine.wanted().is_none() && self.begun.elapsed() >= SAVED_PACK_AFTER {
+            self.restore().await;
+        }
         let seen = self.parts.activation.watch().await;
         self.report_changes(&seen);
         let orders = self.machine.on(Event::Watched(seen));
