@@ -100,29 +100,4 @@ fn asked_wait(headers: &HeaderMap) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, HeaderValue::from_static(value));
-        headers
-    }
-
-    #[test]
-    fn the_wait_is_read_from_prefer() {
-        let wait = |value| asked_wait(&headers("prefer", value));
-        assert_eq!(wait("modes=snapshot,delta;wait=5"), Some(Duration::from_secs(5)));
-        assert_eq!(wait("wait=100000"), Some(LONGEST_WAIT));
-        assert_eq!(wait("modes=snapshot,delta"), None);
-        assert_eq!(wait("wait=soon"), None);
-    }
-
-    #[test]
-    fn the_first_validator_counts() {
-        let first = |value| first_validator(&headers("if-none-match", value));
-        assert_eq!(first("\"a\""), Some("\"a\"".to_owned()));
-        assert_eq!(first("W/\"a\", \"b\""), Some("\"a\"".to_owned()));
-        assert_eq!(first(""), None);
-    }
-}
+mod tests;

@@ -46,7 +46,7 @@ pub enum Observation {
 }
 
 impl Observation {
-    fn decides_by(&self, wanted: Sha256Digest) -> bool {
+    pub(crate) fn decides_by(&self, wanted: Sha256Digest) -> bool {
         matches!(self, Self::Deciding { digest } if *digest == wanted)
     }
 }

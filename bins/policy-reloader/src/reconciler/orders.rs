@@ -19,6 +19,9 @@ impl Reconciler {
             match order {
                 Order::Activate { digest, targets, wait } => {
                     let seen = self.activate(digest, &targets, wait).await;
+                    if !wait {
+                        self.report_repairs(digest, &seen);
+                    }
                     queue.extend(self.machine.on(Event::Activated(seen)));
                 }
                 Order::Persist(digest) => self.persist(digest).await,
@@ -45,6 +48,13 @@ impl Reconciler {
             held.timings.activate_ms = millis(started.elapsed());
         }
         seen
+    }
+
+    fn report_repairs(&self, digest: Sha256Digest, seen: &[(usize, Observation)]) {
+        let names = self.parts.activation.targets();
+        for (number, _) in seen.iter().filter(|(_, seen)| seen.decides_by(digest)) {
+            tracing::info!(opa = names.get(*number), %digest, "OPA repaired: it decides by the last good pack again");
+        }
     }
 
     /// The pack decides: say so, remember it, forget all others.
