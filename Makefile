@@ -31,7 +31,8 @@ help: ## List these commands
 
 .PHONY: demo
 demo: ## See it happen: packs published, decisions changing, forgeries refused
-	@$(CARGO) run --locked --package demo
+	@$(CARGO) build --locked --package policy-reloader --package demo
+	@$(TARGET_DIR)/debug/demo
 
 .PHONY: test
 test: fmt-check clippy ## Everything that must hold: format, lints, all tests; ends with the totals

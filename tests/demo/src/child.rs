@@ -1,0 +1,125 @@
+//! Owns processes: started with a clean environment, their words in a file, gone when dropped.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+use anyhow::{Context as _, Result};
+
+/// A running process. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Child {
+    name: &'static str,
+    process: std::process::Child,
+}
+
+impl Child {
+    /// Starts a program. What it says is added to the file. Nothing of our environment reaches it: a variable such as
+    /// `MC_TOKEN` or `HTTP_PROXY` of whoever runs the demo would change what it does.
+    pub(crate) fn start<A: AsRef<OsStr>>(
+        name: &'static str,
+        program: &Path,
+        args: impl IntoIterator<Item = A>,
+        log: &Path,
+    ) -> Result<Self> {
+        let file = open(log)?;
+        let again = file.try_clone().with_context(|| format!("opening {}", log.display()))?;
+        let process = Command::new(program)
+            .args(args)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(again)
+            .spawn()
+            .with_context(|| format!("starting {}", program.display()))?;
+        Ok(Self { name, process })
+    }
+
+    /// The number of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// An error if the process is gone although nobody ended it.
+    pub(crate) fn still_runs(&mut self) -> Result<()> {
+        let ended: Option<ExitStatus> = self.process.try_wait().context("asking for the state of a process")?;
+        match ended {
+            None => Ok(()),
+            Some(status) => anyhow::bail!("{} has ended by itself ({status}); its log says why", self.name),
+        }
+    }
+
+    /// Kills the process as `kill -9` does and waits until it is gone.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.process
+            .kill()
+            .and_then(|()| self.process.wait())
+            .map(drop)
+            .with_context(|| format!("killing {}", self.name))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already, which is what is wanted.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn open(log: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .with_context(|| format!("opening {}", log.display()))
+}
+
+/// The last lines of each log in a folder, with the path of the file.
+pub(crate) fn tails(folder: &Path, lines: usize) -> Vec<(PathBuf, Vec<String>)> {
+    let mut logs: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some(OsStr::new("log")))
+        .collect();
+    logs.sort();
+    logs.into_iter()
+        .map(|path| {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            let all: Vec<&str> = text.lines().collect();
+            let tail = all.iter().skip(all.len().saturating_sub(lines));
+            let tail = tail.map(|line| (*line).to_owned()).collect();
+            (path, tail)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_process_is_gone_and_its_words_are_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("shell.log");
+        let mut child = Child::start("sh", Path::new("/bin/sh"), ["-c", "echo one; echo two; exit 3"], &log).unwrap();
+        let ended = loop {
+            if let Err(error) = child.still_runs() {
+                break error.to_string();
+            }
+            std::thread::yield_now();
+        };
+        assert!(ended.contains("sh has ended by itself (exit status: 3)"), "{ended}");
+        assert_eq!(tails(folder.path(), 1), [(log.clone(), vec!["two".to_owned()])]);
+
+        let sleeper = Child::start("sh", Path::new("/bin/sh"), ["-c", "exec sleep 600"], &log).unwrap();
+        let process = PathBuf::from(format!("/proc/{}", sleeper.pid()));
+        assert!(process.exists() || !cfg!(target_os = "linux"));
+        drop(sleeper);
+        assert!(!process.exists());
+    }
+}
