@@ -130,8 +130,11 @@ impl Rejection {
 
     /// When to look at the same pack again.
     pub fn again(&self) -> Again {
-        let Self::Pack(refusal) = self else {
-            return Again::OtherBytes;
+        let refusal = match self {
+            Self::Pack(refusal) => refusal,
+            // The header may have been lost on the way, by a proxy for example: the same bytes may come with one.
+            Self::NothingVouches => return Again::EveryPoll,
+            _ => return Again::OtherBytes,
         };
         match refusal.reason() {
             Reason::DigestMismatch | Reason::DigestMalformed | Reason::NotAPack | Reason::NotYetValid => {

@@ -376,6 +376,8 @@ impl Reconciler {
         if self.machine.wanted().is_none() && self.begun.elapsed() >= SAVED_PACK_AFTER {
             self.restore().await;
         }
+        // Before the new look: a repair that worked is forgotten even when its OPA has died again since.
+        self.repairs.helped(self.machine.targets(), Instant::now());
         let seen = self.parts.activation.watch().await;
         self.report_changes(&seen);
         let orders = self.machine.on(Event::Watched(seen));

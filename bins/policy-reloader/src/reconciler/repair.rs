@@ -26,8 +26,8 @@ impl Repairs {
         Self(vec![repair; targets])
     }
 
-    /// Leaves out of `orders` what is not due yet; `seen` are the targets as they are now.
-    pub(super) fn due(&mut self, orders: Vec<Order>, seen: &[Observation], now: Instant) -> Vec<Order> {
+    /// Starts afresh for the targets that decide; `seen` are the targets as last seen.
+    pub(super) fn helped(&mut self, seen: &[Observation], now: Instant) {
         for (repair, seen) in self.0.iter_mut().zip(seen) {
             if matches!(seen, Observation::Deciding { .. }) {
                 *repair = Repair {
@@ -36,6 +36,11 @@ impl Repairs {
                 };
             }
         }
+    }
+
+    /// Leaves out of `orders` what is not due yet; `seen` are the targets as they are now.
+    pub(super) fn due(&mut self, orders: Vec<Order>, seen: &[Observation], now: Instant) -> Vec<Order> {
+        self.helped(seen, now);
         orders
             .into_iter()
             .filter_map(|order| self.only_due(order, now))
