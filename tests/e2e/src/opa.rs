@@ -118,6 +118,16 @@ impl Opa {
         daemon.kill();
     }
 
+    /// Stops it in its tracks: its connections stay open, and nobody answers.
+    pub fn freeze(&self) {
+        self.daemon.as_ref().expect("it runs").signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.daemon.as_ref().expect("it runs").signal("CONT");
+    }
+
     /// Its address.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -18,6 +18,8 @@ const ADMIN_TOKEN: &str = "admin-secret";
 /// The poll interval of tests that do not say another.
 pub const POLL: Duration = Duration::from_millis(300);
 
+const WATCH: Duration = Duration::from_millis(200);
+
 /// How it is started.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -27,6 +29,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// Poll interval; none: [`POLL`].
     pub poll: Option<Duration>,
+    /// How often OPA is looked at; none: five times a second.
+    pub watch: Option<Duration>,
     /// State folder.
     pub state: Option<PathBuf>,
 }
@@ -59,6 +63,13 @@ impl Options {
         self.poll(Duration::from_hours(1))
     }
 
+    /// Sets how often OPA is looked at.
+    #[must_use]
+    pub fn watch(mut self, interval: Duration) -> Self {
+        self.watch = Some(interval);
+        self
+    }
+
     /// Keeps its state in this folder.
     #[must_use]
     pub fn state(mut self, folder: PathBuf) -> Self {
@@ -81,6 +92,7 @@ impl Reloader {
     pub async fn start(options: &Options) -> Self {
         let port = ports::free();
         let poll = options.poll.unwrap_or(POLL).as_millis().to_string();
+        let watch = options.watch.unwrap_or(WATCH).as_millis().to_string();
         let mut command = Command::new(binary::policy_reloader());
         command
             .env_clear()
@@ -89,7 +101,7 @@ impl Reloader {
             .env("RUST_LOG", "info,policy_reloader=debug")
             .args(["--admin-listen", &format!("127.0.0.1:{port}")])
             .args(["--poll-interval-ms", &poll])
-            .args(["--watch-interval-ms", "200"])
+            .args(["--watch-interval-ms", &watch])
             .args(&options.args);
         if let Some(state) = &options.state {
             command.arg("--state-dir").arg(state);

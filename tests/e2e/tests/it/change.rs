@@ -4,17 +4,10 @@ use e2e::{LIMIT, Lab, Mode, eventually};
 use libtest_mimic::Trial;
 use mc_sim::samples;
 
-use crate::with_opa;
+use crate::in_both_modes;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    Mode::ALL
-        .into_iter()
-        .map(|mode| {
-            with_opa(format!("a_new_pack_changes_the_decision::{}", mode.name()), move || {
-                a_new_pack_changes_the_decision(mode)
-            })
-        })
-        .collect()
+    in_both_modes("a_new_pack_changes_the_decision", a_new_pack_changes_the_decision)
 }
 
 async fn a_new_pack_changes_the_decision(mode: Mode) {

@@ -9,9 +9,23 @@
 #![allow(clippy::print_stderr, reason = "measurements are part of what these tests say")]
 
 mod change;
+mod crash;
+mod embedded;
+mod faults;
+mod opa_restarts;
+mod refusals;
+mod several;
+mod signals;
+mod start;
+mod swaps;
+mod syntax;
+mod tokens;
+mod trust;
+mod unchanged;
 
 use std::{future::Future, process::ExitCode};
 
+use e2e::Mode;
 use libtest_mimic::{Arguments, Completion, Trial};
 use tools::Tool;
 
@@ -20,13 +34,21 @@ const THREADS: usize = 4;
 
 /// A test that needs a real OPA.
 fn with_opa<F: Future<Output = ()>>(name: impl Into<String>, test: impl FnOnce() -> F + Send + 'static) -> Trial {
-    Trial::ignorable_test(name, move || match tools::require(Tool::Opa) {
-        Err(skip) => Ok(Completion::ignored_with(skip)),
-        Ok(_) => {
-            run(test);
-            Ok(Completion::Completed)
+    Trial::ignorable_test(name, move || {
+        if let Err(skip) = tools::require(Tool::Opa) {
+            return Ok(Completion::ignored_with(skip));
         }
+        run(test);
+        Ok(Completion::Completed)
     })
+}
+
+/// The same test in bundle mode and in push mode.
+fn in_both_modes<F: Future<Output = ()> + 'static>(name: &str, test: fn(Mode) -> F) -> Vec<Trial> {
+    Mode::ALL
+        .into_iter()
+        .map(|mode| with_opa(format!("{name}::{}", mode.name()), move || test(mode)))
+        .collect()
 }
 
 fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
@@ -45,6 +67,25 @@ fn main() -> ExitCode {
         // Once, before the clocks of the tests run.
         e2e::binary::policy_reloader();
     }
-    let trials = [change::trials()].into_iter().flatten().collect();
+    let trials = [
+        // The long ones first.
+        swaps::trials(),
+        crash::trials(),
+        refusals::trials(),
+        opa_restarts::trials(),
+        faults::trials(),
+        several::trials(),
+        start::trials(),
+        signals::trials(),
+        change::trials(),
+        syntax::trials(),
+        trust::trials(),
+        unchanged::trials(),
+        embedded::trials(),
+        tokens::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
