@@ -168,6 +168,23 @@ impl Board {
         self.lock().activation = name;
     }
 
+    /// Says that the choice of the activation waits for an OPA that cannot be asked.
+    pub(crate) fn waits_for_opa(&self, number: usize, why: String, now: Timestamp) {
+        let mut status = self.lock();
+        let Some(opa) = status.opas.get_mut(number) else {
+            return;
+        };
+        let seen = Observation::Unreachable { why };
+        if opa.seen != seen {
+            opa.seen = seen;
+            opa.since = now;
+        }
+        self.metrics.opa(&opa.opa, false, false);
+        let reason = format!("{} cannot be asked for its configuration", opa.opa);
+        status.reason = Some(reason.clone());
+        self.health.set_ready(false, reason);
+    }
+
     /// The metrics, for durations.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics

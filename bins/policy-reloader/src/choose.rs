@@ -12,6 +12,7 @@ use runtime::{
 use crate::{
     activate::{Activation, BundleMode, EmbeddedMode, PushMode, Target},
     args::{ActivationChoice, RunArgs},
+    board::Board,
     feed::Feed,
 };
 
@@ -27,6 +28,7 @@ pub(crate) async fn choose(
     feed: Feed,
     embedded: EmbeddedMode,
     targets: Vec<Target>,
+    board: &Board,
     health: &Health,
 ) -> Result<Activation, Failure> {
     let patience = Duration::from_millis(args.opa.activation_timeout_ms);
@@ -43,7 +45,7 @@ pub(crate) async fn choose(
         }
         ActivationChoice::Bundle => bundle(args.opa.bundle_name.clone(), targets),
         ActivationChoice::Auto => {
-            if let Some(name) = detect(args, once, &targets, health).await? {
+            if let Some(name) = detect(args, once, &targets, board, health).await? {
                 return bundle(name, targets);
             }
             warn_push("OPA's configuration has no bundle that comes from here");
@@ -63,7 +65,13 @@ fn warn_push(why: &str) {
 
 /// The name that the OPAs give to the bundle they poll from us. All of them are asked; they have to agree. `once` does
 /// not wait for an OPA that is away.
-async fn detect(args: &RunArgs, once: bool, targets: &[Target], health: &Health) -> Result<Option<String>, Failure> {
+async fn detect(
+    args: &RunArgs,
+    once: bool,
+    targets: &[Target],
+    board: &Board,
+    health: &Health,
+) -> Result<Option<String>, Failure> {
     let path = format!("/bundles/{}", args.opa.bundle_name);
     let server = BundleServer {
         listen: args.opa.bundle_listen,
@@ -72,20 +80,18 @@ async fn detect(args: &RunArgs, once: bool, targets: &[Target], health: &Health)
     };
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut names: Vec<Option<String>> = Vec::new();
-    for target in targets {
+    for (number, target) in targets.iter().enumerate() {
         let config = loop {
             health.beat();
             match target.client.config().await {
                 Ok(config) => break config,
                 Err(error) if once => return Err(Failure::new(Exit::Dependency, error)),
                 Err(error) => {
-                    health.set_ready(
-                        false,
-                        format!("OPA {} cannot be asked for its configuration", target.name),
-                    );
+                    let why = crate::chain(&error);
+                    board.waits_for_opa(number, why.clone(), crate::clock());
                     tracing::warn!(
                         opa = target.name,
-                        error = crate::chain(&error),
+                        error = why,
                         "cannot ask OPA how it is configured (--activation auto); trying again"
                     );
                     tokio::time::sleep(backoff.next_delay(fastrand::f64())).await;

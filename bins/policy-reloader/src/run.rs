@@ -159,7 +159,7 @@ pub async fn run(args: RunArgs, once: bool, shutdown: Shutdown) -> Result<Exit, 
     }
 
     let activation = tokio::select! {
-        activation = choose::choose(&args, once, feed, embedded, targets, &health) => activation?,
+        activation = choose::choose(&args, once, feed, embedded, targets, &board, &health) => activation?,
         () = shutdown.recv() => {
             shutdown.finish();
             return Ok(Exit::Done);
