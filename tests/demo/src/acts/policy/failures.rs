@@ -110,6 +110,14 @@ pub(super) async fn reloader_dies(stage: &mut Stage, parts: &mut Embedded) -> Re
         asker,
         ..
     } = parts;
+    // A pack decides a moment before it is on the disk; it is there when the poll that brought it has ended. The poll
+    // before that one failed, because MC was off.
+    reloader
+        .until("the poll that brought revision 3 ends", |status| {
+            let poll = status.last_poll.as_ref()?;
+            matches!(poll.outcome.as_str(), "activated" | "unchanged").then_some(())
+        })
+        .await?;
     sim.stop();
     let pid = reloader.pid();
     stage.tell.step(&format!("MC is switched off, and: kill -9 {pid}"));
