@@ -138,12 +138,19 @@ impl Narrator {
         }
     }
 
-    /// Names and values, in two columns.
+    /// Names and values, in two columns. A decision stands out wherever it is told.
     pub(crate) fn facts(&mut self, facts: &[(&str, String)]) {
         let widest = facts.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
         for (name, value) in facts {
             for (number, line) in wrap(value, WIDTH - widest - 7).into_iter().enumerate() {
                 let name = self.palette.dim(if number == 0 { *name } else { "" });
+                let line = if value.starts_with("allowed") {
+                    self.palette.green(line)
+                } else if value.starts_with("denied") {
+                    self.palette.yellow(line)
+                } else {
+                    Palette::plain().bold(line)
+                };
                 self.line(&format!("     {name:<widest$}  {line}"));
             }
         }
@@ -255,5 +262,10 @@ mod tests {
         let broken = |palette| told(palette, |tell| tell.broken("It holds", "it did not"));
         assert_eq!(broken(Palette::plain()), " ✗ It holds\n     it did not\n");
         assert!(broken(Palette::coloured()).contains("\x1b[31m✗\x1b[0m"));
+        let decisions = told(Palette::coloured(), |tell| {
+            tell.facts(&[("now", "denied (why)".to_owned()), ("before", "allowed".to_owned())]);
+        });
+        assert!(decisions.contains("\x1b[33mdenied (why)\x1b[0m\n"), "{decisions}");
+        assert!(decisions.contains("\x1b[32mallowed\x1b[0m\n"), "{decisions}");
     }
 }
