@@ -1,0 +1,112 @@
+//! Owns the command line, and what it sets for every bench.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, ValueEnum};
+
+/// Measures the policy reloader beside its peers.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+pub(crate) struct Args {
+    /// Which benches; all when none is named
+    #[arg(value_enum)]
+    benches: Vec<Bench>,
+    /// Rounds of each bench; figures are medians over rounds
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Fewer and shorter rounds, to see that everything works: the figures mean little
+    #[arg(long)]
+    quick: bool,
+    /// Print the results as one JSON line instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The release binary to measure
+    #[arg(long, env = "POLICY_RELOADER", value_name = "FILE")]
+    policy_reloader: PathBuf,
+}
+
+/// The benches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Bench {
+    Size,
+    Poll,
+    Memory,
+    Publish,
+    Swaps,
+    SwapsLarge,
+}
+
+impl Bench {
+    const ALL: [Self; 6] = [
+        Self::Size,
+        Self::Poll,
+        Self::Memory,
+        Self::Publish,
+        Self::Swaps,
+        Self::SwapsLarge,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Poll => "poll",
+            Self::Memory => "memory",
+            Self::Publish => "publish",
+            Self::Swaps => "swaps",
+            Self::SwapsLarge => "swaps-large",
+        }
+    }
+
+    pub(crate) fn about(self) -> &'static str {
+        match self {
+            Self::Size => "the static binary and its start",
+            Self::Poll => "what a poll costs when nothing changed",
+            Self::Memory => "resident memory, idle and with 1,000,000 data entries",
+            Self::Publish => "from MC's publication to the changed decision",
+            Self::Swaps => "torn answers and latency, 1 module, 10 swaps/s, 1,000 queries/s",
+            Self::SwapsLarge => "torn answers and latency, 11 modules, a swap every 2 s, 500 queries/s",
+        }
+    }
+}
+
+/// What every bench needs to know.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) reloader: PathBuf,
+    pub(crate) opa: PathBuf,
+    pub(crate) rounds: u32,
+    pub(crate) quick: bool,
+}
+
+impl Setup {
+    /// One of two values.
+    pub(crate) fn pick<T>(&self, full: T, quick: T) -> T {
+        if self.quick { quick } else { full }
+    }
+}
+
+impl Args {
+    pub(crate) fn chosen(&self) -> Vec<Bench> {
+        if self.benches.is_empty() {
+            Bench::ALL.to_vec()
+        } else {
+            self.benches.clone()
+        }
+    }
+
+    pub(crate) fn setup(&self) -> anyhow::Result<Setup> {
+        let reloader = self.policy_reloader.clone();
+        ensure!(
+            reloader.is_file(),
+            "{} is no file; `make build` makes the release binary (--policy-reloader)",
+            reloader.display()
+        );
+        Ok(Setup {
+            reloader: reloader.canonicalize().context("finding the release binary")?,
+            opa: tools::opa().context("a real OPA is needed; `make tools` installs it")?,
+            rounds: if self.quick { 1 } else { self.rounds },
+            quick: self.quick,
+        })
+    }
+}
