@@ -31,6 +31,8 @@ pub struct Options {
     pub poll: Option<Duration>,
     /// How often OPA is looked at; none: five times a second.
     pub watch: Option<Duration>,
+    /// Runs `once`.
+    once: bool,
     /// State folder.
     pub state: Option<PathBuf>,
 }
@@ -87,25 +89,42 @@ pub struct Reloader {
     http: Http,
 }
 
+fn command(options: &Options) -> Command {
+    let millis = |duration: Duration| duration.as_millis().to_string();
+    let mut command = Command::new(binary::policy_reloader());
+    command
+        .env_clear()
+        .envs(options.env.iter().cloned())
+        .env("ADMIN_TOKEN", ADMIN_TOKEN)
+        .env("RUST_LOG", "info,policy_reloader=debug");
+    if options.once {
+        command.arg("once");
+    }
+    command
+        .args(["--poll-interval-ms", &millis(options.poll.unwrap_or(POLL))])
+        .args(["--watch-interval-ms", &millis(options.watch.unwrap_or(WATCH))])
+        .args(&options.args);
+    if let Some(state) = &options.state {
+        command.arg("--state-dir").arg(state);
+    }
+    command
+}
+
 impl Reloader {
+    /// Starts `policy-reloader once`, which ends by itself.
+    pub fn once(options: &Options) -> Daemon {
+        let options = Options {
+            once: true,
+            ..options.clone()
+        };
+        Daemon::start("policy-reloader once", command(&options), Log::default())
+    }
+
     /// Starts it and waits for its admin port, which opens before anything else.
     pub async fn start(options: &Options) -> Self {
         let port = ports::free();
-        let poll = options.poll.unwrap_or(POLL).as_millis().to_string();
-        let watch = options.watch.unwrap_or(WATCH).as_millis().to_string();
-        let mut command = Command::new(binary::policy_reloader());
-        command
-            .env_clear()
-            .envs(options.env.iter().cloned())
-            .env("ADMIN_TOKEN", ADMIN_TOKEN)
-            .env("RUST_LOG", "info,policy_reloader=debug")
-            .args(["--admin-listen", &format!("127.0.0.1:{port}")])
-            .args(["--poll-interval-ms", &poll])
-            .args(["--watch-interval-ms", &watch])
-            .args(&options.args);
-        if let Some(state) = &options.state {
-            command.arg("--state-dir").arg(state);
-        }
+        let mut command = command(options);
+        command.args(["--admin-listen", &format!("127.0.0.1:{port}")]);
         let mut daemon = Daemon::start(format!("policy-reloader on {port}"), command, Log::default());
         let admin = format!("http://127.0.0.1:{port}");
         let http = Http::new(Some(ADMIN_TOKEN));
@@ -180,6 +199,11 @@ impl Reloader {
     pub async fn poll_failures(&self, reason: &str) -> f64 {
         self.metric(&format!("policy_reloader_poll_failures_total{{reason=\"{reason}\"}}"))
             .await
+    }
+
+    /// The address of the admin port.
+    pub fn admin(&self) -> &str {
+        &self.admin
     }
 
     /// `POST /v1/refresh`: one poll, and what it came to.

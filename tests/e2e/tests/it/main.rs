@@ -9,9 +9,11 @@
 #![allow(clippy::print_stderr, reason = "measurements are part of what these tests say")]
 
 mod change;
+mod content;
 mod crash;
 mod embedded;
 mod faults;
+mod once;
 mod opa_restarts;
 mod refusals;
 mod several;
@@ -78,6 +80,8 @@ fn main() -> ExitCode {
         start::trials(),
         signals::trials(),
         change::trials(),
+        content::trials(),
+        once::trials(),
         syntax::trials(),
         trust::trials(),
         unchanged::trials(),

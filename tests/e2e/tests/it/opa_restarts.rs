@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Lab, Mode, reloader::POLL};
+use e2e::{Lab, Mode, Opa, Reloader, eventually, reloader::POLL};
 use libtest_mimic::Trial;
 use mc_sim::samples;
 
@@ -30,8 +30,7 @@ async fn opa_killed_five_times(mode: Mode) {
 
         opa.restart().await;
         let back = Instant::now();
-        // Between here and the repair OPA answers 200 without a result. That must never look like ready for longer than
-        // it takes to look.
+        never_ready_while_undefined(&opa, &reloader).await;
         opa.decides_by_within(POLL + MARGIN, 1).await;
         eprintln!(
             "{}: round {round}: decides again {} ms after OPA answered",
@@ -49,4 +48,19 @@ async fn opa_killed_five_times(mode: Mode) {
     lab.publish(samples::deny_by_data(2));
     opa.decides_by(2).await;
     assert_eq!(opa.allows().await, Some(false));
+}
+
+/// Between its start and the repair OPA answers 200 without a result. Nobody may be sent there.
+async fn never_ready_while_undefined(opa: &Opa, reloader: &Reloader) {
+    eventually("OPA decides again", async || {
+        let before = opa.allows().await;
+        let ready = reloader.is_ready().await;
+        let after = opa.allows().await;
+        assert!(
+            !ready || before.is_some() || after.is_some(),
+            "ready, and yet the answer is undefined"
+        );
+        after.map(drop)
+    })
+    .await;
 }

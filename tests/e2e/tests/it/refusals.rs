@@ -1,17 +1,27 @@
 //! Owns the packs that must not decide: each is refused for its own reason, and OPA is not touched.
 
-use e2e::{Lab, Mode, Opa, Reloader};
+use e2e::{Lab, Mode, Opa, OpaOptions, Reloader};
 use libtest_mimic::Trial;
 use mc_sim::{Endpoint, Files, PACK_ID, Published, build_signed, samples};
 use pack_verify::sign::{KeyKind, Signer};
 use serde_json::{Value, json};
 
-use crate::in_both_modes;
+use crate::{in_both_modes, with_opa};
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
         in_both_modes("refused_before_opa_sees_it", refused_before_opa_sees_it),
         in_both_modes("refused_by_opa_alone", refused_by_opa_alone),
+        vec![
+            with_opa(
+                "refused_by_an_opa_that_says_nothing",
+                refused_by_an_opa_that_says_nothing,
+            ),
+            with_opa(
+                "an_opa_without_long_polling_follows",
+                an_opa_without_long_polling_follows,
+            ),
+        ],
     ]
     .into_iter()
     .flatten()
@@ -209,6 +219,57 @@ async fn refused_by_opa_alone(mode: Mode) {
     opa.decides_by(5).await;
     assert_eq!(opa.everything().await, untouched);
 
+    good_again(&lab, &opa, &reloader).await;
+}
+
+/// What `opa-config` prints, changed by an operator who knows better.
+fn other_config(lab: &Lab, change: impl FnOnce(String) -> String) -> OpaOptions {
+    let options = lab.opa_options();
+    let path = options.config.clone().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let changed = change(text.clone());
+    assert_ne!(text, changed);
+    std::fs::write(path, changed).unwrap();
+    options
+}
+
+/// Without `status.service` no refusal is ever reported: patience ends, and the last good pack is offered again.
+async fn refused_by_an_opa_that_says_nothing() {
+    let lab = Lab::new(Mode::Bundle);
+    let silent = other_config(&lab, |text| text.replace("\nstatus:\n  service: reloader\n", "\n"));
+    let opa = Opa::start(silent).await;
+    let options = lab
+        .options(&[&opa])
+        .by_hand()
+        .args(&["--activation-timeout-ms", "1500"]);
+    let reloader = lab.running_with(&options, &opa, samples::v1(5), 5).await;
+    assert!(reloader.daemon.log().has(&["WARN", "does not post its status"]));
+    let untouched = opa.everything().await;
+
+    lab.publish(wrong_type(6));
+    let outcome = reloader.refresh().await;
+    assert_eq!(outcome["reason"], "opa_refused", "{outcome}");
+    assert!(
+        outcome["message"].as_str().unwrap().contains("status.service"),
+        "{outcome}"
+    );
+    opa.decides_by(5).await;
+    assert_eq!(opa.everything().await, untouched);
+    good_again(&lab, &opa, &reloader).await;
+}
+
+async fn an_opa_without_long_polling_follows() {
+    let lab = Lab::new(Mode::Bundle);
+    let impatient = other_config(&lab, |text| {
+        text.replace("      long_polling_timeout_seconds: 10\n", "")
+    });
+    let opa = Opa::start(impatient).await;
+    let options = lab.options(&[&opa]).by_hand();
+    let reloader = lab.running_with(&options, &opa, samples::v1(5), 5).await;
+    assert!(reloader.daemon.log().has(&["WARN", "does not use long polling"]));
+    lab.publish(wrong_type(6));
+    let outcome = reloader.refresh().await;
+    assert_eq!(outcome["reason"], "opa_refused", "{outcome}");
     good_again(&lab, &opa, &reloader).await;
 }
 

@@ -9,6 +9,7 @@ use crate::{in_both_modes, with_opa};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = in_both_modes("two_opas_follow_and_one_is_killed", two_opas_follow_and_one_is_killed);
+    trials.extend(in_both_modes("one_of_two_opas_hangs", one_of_two_opas_hangs));
     trials.extend(in_both_modes("one_of_two_opas_refuses", one_of_two_opas_refuses));
     trials.push(with_opa("one_of_two_opas_is_for_v0", one_of_two_opas_is_for_v0));
     trials
@@ -55,6 +56,35 @@ async fn two_opas_follow_and_one_is_killed(mode: Mode) {
     lab.publish(samples::deny_by_policy(4));
     one.decides_by(4).await;
     other.decides_by(4).await;
+}
+
+/// An OPA that hangs, with its connections open, is worse than one that is gone.
+async fn one_of_two_opas_hangs(mode: Mode) {
+    let lab = Lab::new(mode);
+    // The one that hangs is the first in the list.
+    let hangs = lab.opa().await;
+    let works = lab.opa().await;
+    let options =
+        lab.options(&[&hangs, &works])
+            .args(&["--http-request-timeout-ms", "1000", "--activation-timeout-ms", "3000"]);
+    let reloader = lab.running_with(&options, &works, samples::v1(1), 1).await;
+    hangs.decides_by(1).await;
+
+    hangs.freeze();
+    let reasons = reloader.not_ready().await;
+    assert!(reasons.contains(&hangs.url()), "{reasons}");
+    lab.publish(samples::deny_by_data(2));
+    let took = works.decides_by(2).await;
+    eprintln!("{}: the other OPA follows after {} ms", mode.name(), took.as_millis());
+    assert!(!reloader.is_ready().await);
+
+    hangs.thaw();
+    hangs.decides_by(2).await;
+    reloader.ready().await;
+    assert!(
+        reloader.status().await["last_refusal"].is_null(),
+        "nobody refused anything"
+    );
 }
 
 /// A rule whose value has this one key.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::{Lab, Mode, Opa, Reloader};
+use e2e::{Lab, Mode, Opa, Reloader, load::Load};
 use libtest_mimic::Trial;
 use mc_sim::samples;
 
@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         in_both_modes("opa_down_at_start", opa_down_at_start),
         in_both_modes("both_down_at_start", both_down_at_start),
         in_both_modes("restored_while_mc_is_down", restored_while_mc_is_down),
+        in_both_modes("reloader_restarted_under_load", reloader_restarted_under_load),
         in_both_modes("rollback_refused_after_a_restart", rollback_refused_after_a_restart),
     ]
     .into_iter()
@@ -166,6 +167,33 @@ async fn rollback_refused_after_a_restart(mode: Mode) {
     assert_eq!(opa.allows().await, Some(true));
     reloader.ready().await;
     assert!((reloader.refusals("revision_lower").await - 1.0).abs() < 0.1);
+}
+
+/// A reloader that is replaced, with and without a memory, disturbs no decision.
+async fn reloader_restarted_under_load(mode: Mode) {
+    let lab = Lab::new(mode);
+    let opa = lab.opa().await;
+    let remembers = lab.options(&[&opa]).state(lab.path("state"));
+    let forgets = lab.options(&[&opa]);
+    let mut reloader = lab.running_with(&remembers, &opa, samples::v1(1), 1).await;
+    let url = format!("{}/v1/data/{}", opa.url(), samples::REVISIONS);
+    let load = Load::start(2, &url, Duration::from_millis(2));
+    for options in [&remembers, &forgets, &remembers, &forgets] {
+        reloader.daemon.kill();
+        reloader = Reloader::start(options).await;
+        reloader.ready().await;
+        reloader
+            .status_until("the new reloader has polled", |status| {
+                (status["last_poll"]["outcome"] == "unchanged").then_some(())
+            })
+            .await;
+        assert_eq!(reloader.status().await["active"]["revision"], 1);
+    }
+    let tally = load.stop().await;
+    assert_eq!((tally.failed, tally.undefined, tally.torn), (0, 0, 0), "{tally:?}");
+    assert!(tally.whole > 50 && tally.revisions.len() == 1, "{tally:?}");
+    lab.publish(samples::deny_by_data(2));
+    opa.decides_by(2).await;
 }
 
 async fn stop(reloader: &mut Reloader) {

@@ -75,10 +75,20 @@ async fn a_token_between_opa_and_reloader() {
         ..lab.bundle_config(&options)
     };
     let opa = Opa::start(with_token("bundle-secret")).await;
-    let reloader_options = lab.options(&[&opa]).env("BUNDLE_TOKEN", "bundle-secret");
+    let reloader_options = lab.options(&[&opa]).by_hand().env("BUNDLE_TOKEN", "bundle-secret");
     let reloader = lab.running_with(&reloader_options, &opa, samples::v1(1), 1).await;
     lab.publish(samples::deny_by_data(2));
-    opa.decides_by(2).await;
+    assert_eq!(reloader.refresh().await["outcome"], "activated");
+    assert_eq!(opa.revision().await, Some(2));
+
+    // Nor does anybody make it poll who has no right to.
+    lab.sim.clear_requests();
+    for token in [None, Some("wrong-secret")] {
+        let url = format!("{}/v1/refresh", reloader.admin());
+        let answer = e2e::Http::new(token).post(&url, &serde_json::json!({})).await.unwrap();
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    assert!(lab.sim.requests().is_empty());
 
     // Whoever has no token, or another one, gets neither the bundle nor a hearing.
     let url = format!("{}bundles/policy", lab.bundle_url());
