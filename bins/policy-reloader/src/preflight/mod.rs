@@ -3,9 +3,13 @@
 //!
 //! A [`Deployable`] is the only thing that can be activated, and this is the only place that makes one.
 
+mod calls;
 mod collision;
 mod golden;
 mod rego;
+mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@ use pack_verify::{admit::VerifiedPack, manifest::RegoVersion};
 use regorus::unstable::{Expr, Rule, RuleHead};
 use serde::Serialize;
 
-use super::PreflightError;
+use super::{PreflightError, calls, shape};
 
 /// Which Rego syntax the modules of a pack are taken for when its `pack.json` does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -71,6 +71,9 @@ pub(crate) fn engine() -> regorus::Engine {
     }
     // OPA's default: a failing built-in makes the expression undefined instead of failing the query.
     engine.set_strict_builtin_errors(false);
+    // Otherwise `print` in a policy writes to our stderr, between the log lines. Each decision has an engine of its own,
+    // so what is gathered goes with it.
+    engine.set_gather_prints(true);
     engine
 }
 
@@ -89,6 +92,13 @@ fn parses(path: &str, text: &str, version: u8) -> Result<(), String> {
 
 /// Chooses the syntax of every module and parses them all.
 pub(super) fn parse(pack: &VerifiedPack, choice: RegoChoice) -> Result<Parsed, PreflightError> {
+    for file in pack.policies() {
+        shape::check(file.text()).map_err(|message| PreflightError::Rego {
+            file: file.path.clone(),
+            tried: "v0 or v1",
+            message,
+        })?;
+    }
     let stated = pack.manifest().and_then(|manifest| manifest.rego_version);
     let versions = match (stated, choice) {
         (Some(RegoVersion::V0), _) | (None, RegoChoice::V0) => all(pack, 0),
@@ -103,6 +113,7 @@ pub(super) fn parse(pack: &VerifiedPack, choice: RegoChoice) -> Result<Parsed, P
             message,
         })?;
     }
+    calls::check(engine.get_modules().iter().map(AsRef::as_ref))?;
     let (packages, rules) = positions(&mut engine);
     analyse(&mut engine)?;
     Ok(Parsed {
@@ -144,36 +155,35 @@ fn all(pack: &VerifiedPack, rego_version: u8) -> Vec<ModuleVersion> {
 /// One syntax for the whole pack where that works: the same text can mean different things in v0 and v1
 /// (`deny["x"]` is a set in one and an object in the other), so a neutral module follows its neighbours.
 fn detect(pack: &VerifiedPack) -> Result<Vec<ModuleVersion>, PreflightError> {
-    let outcome: Vec<_> = pack
-        .policies()
-        .iter()
-        .map(|file| {
-            (
-                file,
-                parses(&file.path, file.text(), 1),
-                parses(&file.path, file.text(), 0),
-            )
-        })
-        .collect();
-    if outcome.iter().all(|(_, v1, _)| v1.is_ok()) {
+    let attempt = |version: u8| -> Vec<Result<(), String>> {
+        let files = pack.policies().iter();
+        files.map(|file| parses(&file.path, file.text(), version)).collect()
+    };
+    let as_v1 = attempt(1);
+    if as_v1.iter().all(Result::is_ok) {
         return Ok(all(pack, 1));
     }
-    if outcome.iter().all(|(_, _, v0)| v0.is_ok()) {
+    // Only now: the interpreter writes a warning to stderr for each v1 keyword that it meets as v0.
+    let as_v0 = attempt(0);
+    if as_v0.iter().all(Result::is_ok) {
         return Ok(all(pack, 0));
     }
-    outcome
-        .into_iter()
-        .map(|(file, v1, v0)| match (v1, v0) {
-            (Ok(()), _) => Ok((file, 1)),
-            (_, Ok(())) => Ok((file, 0)),
-            (Err(message), Err(_)) => Err(PreflightError::Rego {
-                file: file.path.clone(),
-                tried: "v1 or v0",
-                message,
-            }),
-        })
-        .map(|chosen| {
-            chosen.map(|(file, rego_version)| ModuleVersion {
+    let attempts = as_v1.into_iter().zip(as_v0);
+    let files = pack.policies().iter().zip(attempts);
+    files
+        .map(|(file, attempts)| {
+            let rego_version = match attempts {
+                (Ok(()), _) => 1,
+                (_, Ok(())) => 0,
+                (Err(message), Err(_)) => {
+                    return Err(PreflightError::Rego {
+                        file: file.path.clone(),
+                        tried: "v1 or v0",
+                        message,
+                    });
+                }
+            };
+            Ok(ModuleVersion {
                 path: file.path.clone(),
                 rego_version,
             })
@@ -210,7 +220,7 @@ fn positions(engine: &mut regorus::Engine) -> (Vec<Vec<String>>, Vec<RulePath>) 
 }
 
 /// The leading part of a reference that is made of names and literal strings.
-fn ground(expr: &Expr) -> Vec<String> {
+pub(super) fn ground(expr: &Expr) -> Vec<String> {
     fn walk(expr: &Expr, path: &mut Vec<String>) -> bool {
         match expr {
             Expr::Var { span, .. } => {
