@@ -87,11 +87,20 @@ pub struct RunArgs {
     #[command(flatten)]
     pub http: HttpArgs,
     /// The result on stdout.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
     /// Logs on stderr.
     #[command(flatten)]
     pub log: LogArgs,
+}
+
+/// One segment of the path that OPA polls.
+fn bundle_name(text: &str) -> Result<String, String> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    if !text.is_empty() && text.chars().all(plain) && text.chars().any(|letter| letter != '.') {
+        return Ok(text.to_owned());
+    }
+    Err("expected letters, digits, `_`, `-` and `.`".to_owned())
 }
 
 /// OPA and how it is told.
@@ -136,7 +145,7 @@ pub struct OpaArgs {
     )]
     pub bundle_listen: SocketAddr,
     /// Name of the bundle in OPA's configuration
-    #[arg(long, env = "BUNDLE_NAME", value_name = "NAME", default_value = "policy")]
+    #[arg(long, env = "BUNDLE_NAME", value_name = "NAME", default_value = "policy", value_parser = bundle_name)]
     pub bundle_name: String,
     /// Bearer token that OPA has to send when it polls us
     #[arg(long, env = "BUNDLE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
@@ -295,7 +304,7 @@ pub struct VerifyArgs {
     #[command(flatten)]
     pub http: HttpArgs,
     /// The result on stdout.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Output")]
     pub output: OutputArgs,
     /// Logs on stderr.
     #[command(flatten)]
@@ -393,7 +402,7 @@ pub struct OpaConfigArgs {
     )]
     pub bundle_url: String,
     /// Name of the bundle
-    #[arg(long, env = "BUNDLE_NAME", value_name = "NAME", default_value = "policy")]
+    #[arg(long, env = "BUNDLE_NAME", value_name = "NAME", default_value = "policy", value_parser = bundle_name)]
     pub bundle_name: String,
     /// Name of the variable that holds the bundle token in OPA's environment, when the reloader asks for one
     #[arg(long, value_name = "VARIABLE")]

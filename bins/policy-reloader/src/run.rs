@@ -36,6 +36,7 @@ pub(crate) fn start(args: RunArgs, once: bool) -> Result<Exit, Failure> {
     let executor = tokio::runtime::Builder::new_multi_thread()
         // One thread moves bytes, one computes: more would only cost memory.
         .worker_threads(2)
+        .thread_stack_size(crate::STACK)
         .enable_all()
         .build()
         .context("cannot start the async runtime")
@@ -87,7 +88,7 @@ pub async fn run(args: RunArgs, once: bool, shutdown: Shutdown) -> Result<Exit, 
         )
     })?;
     let mc_token = setup::secret("MC_TOKEN", args.mc_token.as_ref(), args.mc_token_file.as_deref())?;
-    let client = setup::pack_client(url, mc_token, &args.http)?;
+    let client = setup::pack_client(url, "--pack-url (MC_POLICY_PACK_URL)", mc_token, &args.http)?;
     let targets = match args.opa.activation {
         ActivationChoice::Embedded => Vec::new(),
         _ => setup::targets(&args.opa, &args.http)?,

@@ -7,13 +7,15 @@ use anyhow::Context as _;
 use jiff::SignedDuration;
 use opa_client::OpaClient;
 use pack_verify::{
-    IdentityRule, IssuerRule, KeyLog, Verifier, layout::Layout, limits::Limits, trust::PUBLIC_TRUSTED_ROOT,
+    IdentityRule, IssuerRule, KeyLog, TrustConfigError, Verifier, layout::Layout, limits::Limits,
+    trust::PUBLIC_TRUSTED_ROOT,
 };
 use runtime::{
     SecretSource,
     args::HttpArgs,
     exit::{Exit, Failure, ResultExt as _},
 };
+use url::Url;
 
 use crate::{
     activate::Target,
@@ -116,9 +118,9 @@ pub(crate) fn verifier(args: &TrustArgs) -> Result<Verifier, Failure> {
 fn keyless(args: &TrustArgs) -> Result<Verifier, Failure> {
     let identity = match (&args.certificate_identity, &args.certificate_identity_regexp) {
         (Some(exact), _) => IdentityRule::Exact(exact.clone()),
-        (None, Some(pattern)) => IdentityRule::pattern(pattern)
-            .context("--certificate-identity-regexp")
-            .exit(Exit::Usage)?,
+        (None, Some(pattern)) => {
+            IdentityRule::pattern(pattern).map_err(|error| bad_pattern("--certificate-identity-regexp", &error))?
+        }
         (None, None) => {
             return Err(Failure::usage(
                 "--trust keyless needs the signer's identity: --certificate-identity or --certificate-identity-regexp",
@@ -127,9 +129,9 @@ fn keyless(args: &TrustArgs) -> Result<Verifier, Failure> {
     };
     let issuer = match (&args.certificate_oidc_issuer, &args.certificate_oidc_issuer_regexp) {
         (Some(exact), _) => IssuerRule::Exact(exact.clone()),
-        (None, Some(pattern)) => IssuerRule::pattern(pattern)
-            .context("--certificate-oidc-issuer-regexp")
-            .exit(Exit::Usage)?,
+        (None, Some(pattern)) => {
+            IssuerRule::pattern(pattern).map_err(|error| bad_pattern("--certificate-oidc-issuer-regexp", &error))?
+        }
         (None, None) => {
             return Err(Failure::usage(
                 "--trust keyless needs the issuer that vouches for the identity: --certificate-oidc-issuer, for example \
@@ -141,6 +143,12 @@ fn keyless(args: &TrustArgs) -> Result<Verifier, Failure> {
     Verifier::keyless(&root, identity, issuer)
         .context("the trusted root cannot be used (--trusted-root)")
         .exit(Exit::Usage)
+}
+
+/// The regex parser draws a picture of several lines; an error is one.
+fn bad_pattern(option: &str, error: &TrustConfigError) -> Failure {
+    let words: Vec<String> = crate::chain(error).split_whitespace().map(str::to_owned).collect();
+    Failure::usage(format!("{option}: {}", words.join(" ")))
 }
 
 /// The rules that the options describe.
@@ -191,15 +199,28 @@ pub(crate) fn secret(
     SecretSource::from_args(name, value.cloned(), file.map(Path::to_owned)).exit(Exit::Usage)
 }
 
-/// The client of MC's packs.
+/// The address of a service. User name and password in it would be one more way to pass a secret, and one that ends up
+/// in process lists and proxies' logs.
+fn service_url(url: &str, option: &'static str, token: &str) -> Result<Url, Failure> {
+    let url = runtime::http::parse_base_url(url).context(option).exit(Exit::Usage)?;
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(url);
+    }
+    Err(Failure::usage(format!(
+        "{option}: expected a URL without user name and password, found some before {}; take them away and pass a token \
+         with {token} or {token}_FILE",
+        url.host_str().unwrap_or_default()
+    )))
+}
+
+/// The client of MC's packs; `option` is where the address comes from.
 pub(crate) fn pack_client(
     url: &str,
+    option: &'static str,
     token: Option<SecretSource>,
     http: &HttpArgs,
 ) -> Result<mc_client::PackClient, Failure> {
-    let url = runtime::http::parse_base_url(url)
-        .context("--pack-url (MC_POLICY_PACK_URL)")
-        .exit(Exit::Usage)?;
+    let url = service_url(url, option, "MC_TOKEN")?;
     let client = runtime::http::client(&http.options(build().user_agent())).exit(Exit::Usage)?;
     Ok(mc_client::PackClient::new(client, url, token))
 }
@@ -216,9 +237,7 @@ pub(crate) fn targets(args: &OpaArgs, http: &HttpArgs) -> Result<Vec<Target>, Fa
         .iter()
         .map(|url| url.trim())
         .map(|url| {
-            let url = runtime::http::parse_base_url(url)
-                .context("--opa-url (OPA_URL)")
-                .exit(Exit::Usage)?;
+            let url = service_url(url, "--opa-url (OPA_URL)", "OPA_TOKEN")?;
             Ok(Target {
                 name: runtime::http::redact(&url),
                 client: OpaClient::new(client.clone(), url, token.clone()),

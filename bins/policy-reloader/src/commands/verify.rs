@@ -122,7 +122,7 @@ fn from_mc(args: &VerifyArgs, rules: &Rules) -> Result<Result<Subject, crate::ex
         ));
     }
     let token = setup::secret("MC_TOKEN", args.mc_token.as_ref(), args.mc_token_file.as_deref())?;
-    let client = setup::pack_client(&args.pack, token, &args.http)?;
+    let client = setup::pack_client(&args.pack, "the address of the pack", token, &args.http)?;
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
