@@ -76,6 +76,8 @@ pub(crate) fn redact(text: &str, folder: &Path) -> String {
         (r"\b[0-9a-f]{64}\b", "[HEX]"),
         (r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[TIME]"),
         (r"within \d+ ms", "within [N] ms"),
+        // In the words of the system's resolver, which differ between "no such name" and "no network".
+        (r"(failed to lookup address information): [A-Za-z ]+", "$1: [WHY]"),
     ] {
         text = Regex::new(pattern).unwrap().replace_all(&text, instead).into_owned();
     }
