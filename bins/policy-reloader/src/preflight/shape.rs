@@ -1,13 +1,20 @@
 //! Owns the look at a module's shape before a parser sees it: parsers and their trees recurse, and a module nested or
 //! chained a hundred thousand deep would end the process instead of being refused.
 //!
-//! Counted are brackets that are open at the same time, and tokens that can belong to one expression. Both limits are far
-//! above what people and generators write: long lists and many rules count nothing.
+//! Counted are brackets that are open at the same time, tokens that can belong to one expression, and how often a parser
+//! that tries "comprehension" before "list" reads the same text: the first element of each list twice, so a list that is
+//! the first element of a list, and so on, costs twice as much with each level. All limits are far above what people and
+//! generators write: long lists and many rules count nothing.
 
 /// Brackets open at the same time.
 const DEEPEST: usize = 256;
 /// Tokens between two separators.
 const LONGEST: usize = 10_000;
+
+/// How often brackets may be read again, in all; those that are read less often than [`CHEAP`] do not count.
+const MOST_REREADS: u64 = 100_000;
+/// Nesting of this order is normal.
+const CHEAP: u64 = 64;
 
 /// Refuses a module whose parse tree could be too deep; gives row and reason.
 pub(super) fn check(text: &str) -> Result<(), String> {
@@ -51,19 +58,49 @@ pub(super) fn check(text: &str) -> Result<(), String> {
 #[derive(Default)]
 struct Shape {
     rows: usize,
-    depth: usize,
+    open: Vec<Open>,
+    rereads: u64,
     run: usize,
     last: Option<char>,
     in_word: bool,
 }
 
+/// A bracket that is open.
+struct Open {
+    /// How often what is in it is read.
+    reads: u64,
+    /// Whether it is read once more for each look at its first element, and we are in that.
+    first: bool,
+}
+
 impl Shape {
+    /// How often a bracket that opens here is read.
+    fn reads(&self) -> u64 {
+        self.open
+            .last()
+            .map_or(1, |outer| outer.reads.saturating_mul(1 + u64::from(outer.first)))
+    }
+
     fn token(&mut self, letter: char) -> Result<(), String> {
         let word = letter.is_alphanumeric() || letter == '_';
         match letter {
-            '(' | '[' | '{' => self.depth += 1,
-            ')' | ']' | '}' => self.depth = self.depth.saturating_sub(1),
-            ',' | ';' => self.run = 0,
+            '(' | '[' | '{' => {
+                let reads = self.reads();
+                if reads >= CHEAP {
+                    self.rereads = self.rereads.saturating_add(reads);
+                }
+                self.open.push(Open {
+                    reads,
+                    first: letter != '(',
+                });
+            }
+            ')' | ']' | '}' => drop(self.open.pop()),
+            ',' | ';' => {
+                self.run = 0;
+                if let Some(list) = self.open.last_mut() {
+                    list.first = false;
+                }
+            }
             _ => {}
         }
         if !(word && self.in_word) {
@@ -72,7 +109,12 @@ impl Shape {
         self.in_word = word;
         self.last = Some(letter);
         let row = self.rows + 1;
-        if self.depth > DEEPEST {
+        if self.rereads > MOST_REREADS {
+            return Err(format!(
+                "row {row}: lists that begin with lists are nested too deep to be parsed in time"
+            ));
+        }
+        if self.open.len() > DEEPEST {
             return Err(format!(
                 "row {row}: more than {DEEPEST} brackets are open at the same time"
             ));
@@ -128,8 +170,20 @@ mod tests {
     #[test]
     fn what_is_too_deep_is_refused_with_its_row() {
         let refused = |text: String| check(&format!("package a\n\nx := {text}\n")).unwrap_err();
-        for (open, close) in [("(", ")"), ("[", "]"), ("{\"a\": ", "}")] {
+        for (open, close) in [("(", ")"), ("[1, ", "]")] {
             assert!(refused(format!("{}1{}", open.repeat(300), close.repeat(300))).starts_with("row 3: more than 256"));
+        }
+        for (open, close) in [
+            ("[", "]"),
+            ("{\"a\": ", "}"),
+            ("{\n", "}"),
+            ("[(", ")]"),
+            ("{f([", "])}"),
+        ] {
+            assert!(
+                refused(format!("{}1{}", open.repeat(40), close.repeat(40))).contains("begin with lists"),
+                "{open:?}"
+            );
         }
         let ones = vec!["1"; 100_000];
         assert!(refused(ones.join("+")).starts_with("row 3: an expression"));
@@ -149,7 +203,8 @@ mod tests {
     #[test]
     fn what_passes_does_not_overflow_the_stack() {
         let texts = [
-            format!("{}1{}", "[".repeat(255), "]".repeat(255)),
+            format!("{}1{}", "[1, ".repeat(255), "]".repeat(255)),
+            format!("{}1{}", "[".repeat(13), "]".repeat(13)),
             vec!["1"; 4_990].join("+"),
             format!("input{}", ".a".repeat(4_990)),
             format!("input{}", "[0]".repeat(3_300)),

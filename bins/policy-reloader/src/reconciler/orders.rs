@@ -73,24 +73,11 @@ impl Reconciler {
             revision: info.revision,
             id: info.id.clone(),
         });
-        tracing::info!(
-            old = previous.map(tracing::field::display),
-            new = %digest,
-            revision = info.revision,
-            signer = info.signer,
-            activation = self.parts.activation.name(),
-            fetch_ms = timings.fetch_ms,
-            verify_ms = timings.verify_ms,
-            activate_ms = timings.activate_ms,
-            "policy pack activated"
-        );
-        if self.parts.rules.verifier.mode() == TrustMode::InsecureDigestOnly {
-            tracing::warn!(new = %digest, "trust mode insecure-digest-only: nobody vouches for this pack but the server that sent it");
-        }
-        self.parts.board.activated(info.clone(), timings, now);
+        // Saved before it is announced: what /status has shown must not be forgotten by a kill in the next moment.
         if let Some(store) = self.parts.store.clone() {
             let trust = self.parts.rules.verifier.mode().as_str();
             let activation = self.parts.activation.name();
+            let info = info.clone();
             let committed = blocking(move || {
                 let state = State {
                     version: 1,
@@ -118,5 +105,20 @@ impl Reconciler {
                 );
             }
         }
+        tracing::info!(
+            old = previous.map(tracing::field::display),
+            new = %digest,
+            revision = info.revision,
+            signer = info.signer,
+            activation = self.parts.activation.name(),
+            fetch_ms = timings.fetch_ms,
+            verify_ms = timings.verify_ms,
+            activate_ms = timings.activate_ms,
+            "policy pack activated"
+        );
+        if self.parts.rules.verifier.mode() == TrustMode::InsecureDigestOnly {
+            tracing::warn!(new = %digest, "trust mode insecure-digest-only: nobody vouches for this pack but the server that sent it");
+        }
+        self.parts.board.activated(info, timings, now);
     }
 }
