@@ -176,7 +176,7 @@ pub enum Refusal {
         why: String,
     },
     /// A pack with another name.
-    #[error("this is another pack: expected id {expected:?}, found {found:?}")]
+    #[error("this is another pack: expected id {expected:?}, found {}", found.as_ref().map_or_else(|| "none".to_owned(), |id| format!("{id:?}")))]
     WrongId {
         /// The configured id.
         expected: String,

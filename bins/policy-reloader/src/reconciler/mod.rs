@@ -231,6 +231,9 @@ impl Reconciler {
                 return Some(outcome);
             }
         };
+        if !candidate.digest_announced {
+            tracing::info!(%digest, "MC announced no digest for this pack; its signature covers the bytes");
+        }
         let timings = Timings {
             fetch_ms: millis(fetched),
             verify_ms: millis(verifying.elapsed()),
