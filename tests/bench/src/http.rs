@@ -1,6 +1,11 @@
 //! Owns one kept-alive HTTP connection of one thread: what a client of OPA has, without pools and retries.
 
-use std::{future::poll_fn, net::SocketAddr, pin::Pin, time::Duration};
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, anyhow, bail};
 use hyper::{Request, body::Body as _, client::conn::http1::SendRequest};
@@ -10,11 +15,14 @@ use tokio::{net::TcpStream, runtime::Runtime};
 
 /// Nothing measured here takes this long unless it is broken.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two requests nobody looks at the connection, so that its end would go unnoticed: after this time a new one
+/// is made. Servers keep idle ones longer.
+const KEEP: Duration = Duration::from_secs(3);
 
 pub(crate) struct Connection {
     runtime: Runtime,
     address: SocketAddr,
-    sender: Option<SendRequest<String>>,
+    kept: Option<(SendRequest<String>, Instant)>,
 }
 
 /// An answer, read to its end.
@@ -47,7 +55,7 @@ impl Connection {
                 .build()
                 .context("starting a runtime")?,
             address,
-            sender: None,
+            kept: None,
         })
     }
 
@@ -71,10 +79,10 @@ impl Connection {
         }
         let request = request.body(body).context("building a request")?;
         let address = self.address;
-        let kept = self.sender.take();
+        let kept = self.kept.take().filter(|(_, used)| used.elapsed() < KEEP);
         let exchange = async {
             let mut sender = match kept {
-                Some(sender) if !sender.is_closed() => sender,
+                Some((sender, _)) if !sender.is_closed() => sender,
                 _ => connect(address).await?,
             };
             sender.ready().await?;
@@ -95,7 +103,7 @@ impl Connection {
             .map_err(|_| anyhow!("no answer within {} s", PATIENCE.as_secs()))
             .and_then(|result| result)
             .with_context(|| format!("{method} http://{address}{path}"))?;
-        self.sender = Some(sender);
+        self.kept = Some((sender, Instant::now()));
         Ok(answer)
     }
 }

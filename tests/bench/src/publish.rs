@@ -49,7 +49,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
             ));
         }
     }
-    let mut figures = json!({ "poll_interval_ms": POLL_MS, "poll_jitter_percent": 10 });
+    let mut figures = json!({ "poll_interval_ms": POLL_MS });
     let mut text = String::new();
     let mut targets = Vec::new();
     for (rig, samples) in &rigs {
