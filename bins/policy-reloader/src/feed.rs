@@ -1,6 +1,13 @@
 //! Owns what the bundle server hands to OPA and what OPA posts back: one current bundle, and the newest status.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use opa_client::{
     bundle::BundleBytes,
@@ -39,10 +46,17 @@ pub struct Reports {
 /// OPAs that came and went leave a status behind; more than this many at a time are never there.
 const MOST_OPAS: usize = 256;
 
+/// A bundle on offer, and how often it was handed out since.
+#[derive(Debug)]
+struct Offer {
+    served: Arc<Served>,
+    given: AtomicU64,
+}
+
 /// Connects the bundle server (one side) with the activation (other side).
 #[derive(Debug, Clone)]
 pub struct Feed {
-    current: watch::Sender<Option<Arc<Served>>>,
+    current: watch::Sender<Option<Arc<Offer>>>,
     reports: watch::Sender<Reports>,
 }
 
@@ -58,25 +72,38 @@ impl Default for Feed {
 impl Feed {
     /// Offers `served` from now on; OPAs that wait in a long poll get it at once.
     pub fn offer(&self, served: &Arc<Served>) {
-        self.current.send_replace(Some(Arc::clone(served)));
+        let offer = Offer {
+            served: Arc::clone(served),
+            given: AtomicU64::new(0),
+        };
+        self.current.send_replace(Some(Arc::new(offer)));
     }
 
     /// What is offered now.
     pub fn current(&self) -> Option<Arc<Served>> {
-        self.current.borrow().clone()
+        let offer = self.current.borrow().clone();
+        offer.map(|offer| Arc::clone(&offer.served))
     }
 
-    /// The current bundle as soon as its validator is not `known`; `None` when `wait` is over before that.
+    /// How often the bundle on offer was handed out since it was offered.
+    pub fn given(&self) -> u64 {
+        let offer = self.current.borrow().clone();
+        offer.map_or(0, |offer| offer.given.load(Ordering::Relaxed))
+    }
+
+    /// The current bundle as soon as its validator is not `known`, to be handed out; `None` when `wait` is over before that.
     pub async fn newer_than(&self, known: Option<&str>, wait: Duration) -> Option<Arc<Served>> {
         let deadline = Instant::now() + wait;
         let mut current = self.current.subscribe();
-        let differs = |served: &Option<Arc<Served>>| {
-            served
+        let differs = |offer: &Option<Arc<Offer>>| {
+            offer
                 .as_ref()
-                .is_some_and(|served| known.is_none_or(|known| known != served.etag()))
+                .is_some_and(|offer| known.is_none_or(|known| known != offer.served.etag()))
         };
         let found = tokio::time::timeout_at(deadline, current.wait_for(differs)).await;
-        found.ok()?.ok()?.clone()
+        let offer = found.ok()?.ok()?.clone()?;
+        offer.given.fetch_add(1, Ordering::Relaxed);
+        Some(Arc::clone(&offer.served))
     }
 
     /// Takes a status report.

@@ -191,7 +191,14 @@ impl BundleMode {
     }
 
     /// The offered pack and why an OPA could not load it, when one has said so since it was offered.
+    ///
+    /// A report does not name the bundle that it is about, and OPA tries a bundle that it refused once more at once: the
+    /// report of that second failure may arrive when the next pack is on offer already. So the polls decide: an OPA that
+    /// activated the offer does not ask for it again, one that refused it does.
     fn refusal(&self) -> Option<(Sha256Digest, String)> {
+        if self.feed.given() <= self.targets.len() as u64 {
+            return None;
+        }
         let offered = self.offered.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
         let reports = self.feed.reports();
         let by_opa = &reports.borrow().by_opa;
@@ -261,8 +268,77 @@ pub(crate) fn digest_of(label: &str) -> Option<Sha256Digest> {
 
 #[cfg(test)]
 mod tests {
-    use super::{digest_of, label};
+    use std::{sync::Arc, time::Duration};
+
+    use opa_client::{
+        OpaClient,
+        bundle::{BundleBuilder, RegoVersion},
+        status::StatusUpdate,
+    };
     use pack_verify::Sha256Digest;
+
+    use super::{BundleMode, digest_of, label};
+    use crate::{
+        activate::Target,
+        feed::{Feed, Served},
+    };
+
+    fn served(revision: u64) -> Arc<Served> {
+        let digest = Sha256Digest::of(&revision.to_be_bytes());
+        Arc::new(Served {
+            digest,
+            revision: label(Some(revision), digest),
+            body: BundleBuilder::new("r", ["cos"], RegoVersion::V1).write().unwrap(),
+        })
+    }
+
+    fn failure(second: u8) -> StatusUpdate {
+        let post = format!(
+            r#"{{"labels": {{"id": "opa"}}, "bundles": {{"policy": {{"name": "policy", "code": "bundle_error",
+                "message": "does not compile", "last_request": "2026-01-01T00:00:{second:02}Z"}}}}}}"#
+        );
+        StatusUpdate::parse(post.as_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_late_report_about_the_offer_before_is_no_refusal() {
+        let feed = Feed::default();
+        let target = Target {
+            name: "opa".to_owned(),
+            client: OpaClient::new(
+                runtime::http::client(&runtime::http::HttpOptions::default()).unwrap(),
+                "http://127.0.0.1:9".parse().unwrap(),
+                None,
+            ),
+        };
+        let mode = BundleMode::new("policy".to_owned(), feed.clone(), vec![target], Duration::ZERO).unwrap();
+        let offer = async |revision| {
+            mode.activate(&served(revision), &[], false).await;
+        };
+        let poll = async || {
+            feed.newer_than(Some("\"what is active\""), Duration::ZERO)
+                .await
+                .unwrap()
+        };
+
+        offer(6).await;
+        poll().await;
+        feed.report(failure(1));
+        assert!(mode.refusal().is_none(), "it may be about the bundle before");
+        poll().await;
+        assert!(mode.refusal().is_some(), "asked for again, so it was not activated");
+
+        offer(7).await;
+        feed.report(failure(2));
+        assert!(mode.refusal().is_none(), "nobody has got the new offer yet");
+        poll().await;
+        assert!(
+            mode.refusal().is_none(),
+            "still the second failure of the bundle before"
+        );
+        poll().await;
+        assert!(mode.refusal().is_some());
+    }
 
     #[test]
     fn a_label_gives_its_digest_back() {
