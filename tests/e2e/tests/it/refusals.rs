@@ -12,6 +12,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     [
         in_both_modes("refused_before_opa_sees_it", refused_before_opa_sees_it),
         in_both_modes("refused_by_opa_alone", refused_by_opa_alone),
+        in_both_modes("good_packs_between_bad_ones", good_packs_between_bad_ones),
         vec![
             with_opa(
                 "refused_by_an_opa_that_says_nothing",
@@ -220,6 +221,24 @@ async fn refused_by_opa_alone(mode: Mode) {
     assert_eq!(opa.everything().await, untouched);
 
     good_again(&lab, &opa, &reloader).await;
+}
+
+/// OPA tries a bundle that it refused once more, and reports that too: no good pack may be blamed for it.
+async fn good_packs_between_bad_ones(mode: Mode) {
+    const PAIRS: u64 = 15;
+    let lab = Lab::new(mode);
+    let opa = lab.opa().await;
+    let options = lab.options(&[&opa]).by_hand();
+    let reloader = lab.running_with(&options, &opa, samples::v1(1), 1).await;
+    for pair in 1..=PAIRS {
+        lab.publish(wrong_type(2 * pair));
+        let outcome = reloader.refresh().await;
+        assert_eq!(outcome["reason"], "opa_refused", "bad pack {pair}: {outcome}");
+        lab.publish(samples::v1(2 * pair + 1));
+        let outcome = reloader.refresh().await;
+        assert_eq!(outcome["outcome"], "activated", "good pack {pair}: {outcome}");
+        assert_eq!(opa.revision().await, Some(2 * pair + 1));
+    }
 }
 
 /// What `opa-config` prints, changed by an operator who knows better.
