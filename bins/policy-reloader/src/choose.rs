@@ -18,8 +18,8 @@ use crate::{
 
 /// First pause while OPA cannot be asked, doubled up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Longest pause while OPA cannot be asked.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// Longest pause while OPA cannot be asked: it adds to the time until its first decision.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Waits, in auto mode, until every OPA has said how it is configured.
 pub(crate) async fn choose(

@@ -152,8 +152,18 @@ impl BundleStatus {
                 },
             };
         }
-        // OPA has one code for every fault; its own HTTP client's errors begin like this.
-        if self.http_code.is_some() || message.starts_with("request failed: ") {
+        // OPA has one code for every fault; its own HTTP client's errors begin like this, and a transfer that was cut
+        // off reads like that.
+        let cut_off = message.starts_with("bundle read failed: ")
+            && [
+                "unexpected EOF",
+                "connection reset",
+                "use of closed network connection",
+                "context canceled",
+            ]
+            .iter()
+            .any(|end| message.ends_with(end));
+        if self.http_code.is_some() || message.starts_with("request failed: ") || cut_off {
             return BundleOutcome::NotFetched {
                 message,
                 http_code: self.http_code,

@@ -83,6 +83,11 @@ fn a_poll_that_got_nothing_is_no_refusal() {
         stopping.outcome(),
         BundleOutcome::NotFetched { http_code: None, .. }
     ));
+    let cut_off = bundle(r#"{"code":"bundle_error","message":"bundle read failed: unexpected EOF"}"#);
+    assert!(matches!(cut_off.outcome(), BundleOutcome::NotFetched { .. }));
+    let garbage =
+        bundle(r#"{"code":"bundle_error","message":"bundle read failed: archive read failed: gzip: invalid header"}"#);
+    assert!(matches!(garbage.outcome(), BundleOutcome::Refused { .. }));
 }
 
 #[test]

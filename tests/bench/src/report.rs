@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{args::Setup, opa::Opa};
 
-/// A promise of issue 3 and what was measured.
+/// A promise and what was measured.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Target {
     what: String,
