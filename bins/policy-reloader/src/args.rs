@@ -8,7 +8,7 @@ use runtime::{
     args::{AdminArgs, HttpArgs, LogArgs, OutputArgs},
 };
 
-use crate::preflight::RegoChoice;
+use crate::preflight::{RegoChoice, UnreadableRego};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -197,6 +197,10 @@ pub struct PackRulesArgs {
     /// Rego syntax of packs whose pack.json does not say
     #[arg(long, env = "REGO_VERSION", value_enum, default_value_t = RegoChoice::Auto, help_heading = "Pack rules")]
     pub rego_version: RegoChoice,
+    /// What to do with Rego that the reloader's own interpreter cannot read: refuse the pack, or warn and let OPA's
+    /// compiler judge (for Rego that is newer than this program)
+    #[arg(long, env = "UNREADABLE_REGO", value_enum, default_value_t = UnreadableRego::Refuse, help_heading = "Pack rules")]
+    pub unreadable_rego: UnreadableRego,
     /// Where the files of data/ are put under OPA's `data`: data/retention.json becomes data.<root>.retention
     #[arg(
         long,

@@ -167,6 +167,7 @@ pub(crate) fn rules(args: &PackRulesArgs) -> Result<Rules, Failure> {
         clock_skew: CLOCK_SKEW,
         preflight: PreflightRules {
             rego: args.rego_version,
+            unreadable: args.unreadable_rego,
             max_golden_data_bytes: args.max_golden_data_bytes,
         },
     })

@@ -195,6 +195,13 @@ fn words(report: &Report) -> String {
         );
     }
     if let Some(preflight) = &report.preflight {
+        if let Some(warning) = &preflight.warning {
+            let _ = writeln!(
+                text,
+                "{} the Rego was not looked at, OPA's compiler will judge: {warning}",
+                palette.yellow("warning")
+            );
+        }
         for module in &preflight.modules {
             let _ = writeln!(text, "rego v{}    {}", module.rego_version, module.path);
         }

@@ -25,6 +25,8 @@ pub(crate) use rego::{add, engine};
 pub struct PreflightRules {
     /// Which Rego syntax to take the pack's modules for.
     pub rego: RegoChoice,
+    /// What to do with Rego that our interpreter cannot read.
+    pub unreadable: UnreadableRego,
     /// Golden decisions load the pack's data into an interpreter, at about fifteen times its size in memory:
     /// a pack with golden decisions and more data than this (bytes) is refused rather than half checked.
     pub max_golden_data_bytes: usize,
@@ -34,9 +36,20 @@ impl Default for PreflightRules {
     fn default() -> Self {
         Self {
             rego: RegoChoice::Auto,
+            unreadable: UnreadableRego::Refuse,
             max_golden_data_bytes: 16 << 20,
         }
     }
+}
+
+/// What to do with Rego that our interpreter cannot read: OPA's compiler may be newer than it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum UnreadableRego {
+    /// Refuse the pack.
+    #[default]
+    Refuse,
+    /// Warn, and leave the judgement to OPA's compiler: rules, collisions and golden decisions are not looked at.
+    Warn,
 }
 
 /// Why preflight refuses a pack.
@@ -87,6 +100,7 @@ pub struct Deployable {
     versions: Vec<ModuleVersion>,
     roots: Vec<String>,
     golden_checked: usize,
+    warning: Option<String>,
 }
 
 /// What preflight looked at, for reports.
@@ -98,6 +112,9 @@ pub struct PreflightReport {
     pub golden_checked: usize,
     /// Roots that the pack owns in OPA's data tree.
     pub roots: Vec<String>,
+    /// Why the modules were not looked at, where they were not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
 }
 
 impl Deployable {
@@ -122,26 +139,40 @@ impl Deployable {
             modules: self.versions.clone(),
             golden_checked: self.golden_checked,
             roots: self.roots.clone(),
+            warning: self.warning.clone(),
         }
+    }
+
+    /// Why the modules were not looked at, where they were not.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 }
 
 /// Looks at `pack` as the module documentation says.
 pub fn preflight(pack: VerifiedPack, rules: &PreflightRules) -> Result<Deployable, PreflightError> {
-    let parsed = rego::parse(&pack, rules.rego)?;
-    collision::check(&pack, &parsed.rules)?;
-    let golden_checked = golden::check(&pack, &parsed.engine, rules)?;
-    let roots: BTreeSet<String> = parsed
-        .rules
-        .iter()
-        .filter_map(|rule| rule.path.first().cloned())
-        .chain(parsed.packages.iter().filter_map(|path| path.first().cloned()))
-        .chain(pack.data().iter().filter_map(|file| file.document.first().cloned()))
-        .collect();
+    let (versions, golden_checked, warning) = match look(&pack, rules) {
+        Ok((versions, golden_checked)) => (versions, golden_checked, None),
+        Err(error @ PreflightError::Rego { .. }) if rules.unreadable == UnreadableRego::Warn => {
+            (rego::assumed(&pack, rules.rego), 0, Some(error.to_string()))
+        }
+        Err(error) => return Err(error),
+    };
+    let packages = pack.policies().iter().filter_map(|file| file.package.first());
+    let documents = pack.data().iter().filter_map(|file| file.document.first());
+    let roots: BTreeSet<String> = packages.chain(documents).cloned().collect();
     Ok(Deployable {
-        versions: parsed.versions,
+        versions,
         roots: roots.into_iter().collect(),
         golden_checked,
+        warning,
         pack,
     })
+}
+
+fn look(pack: &VerifiedPack, rules: &PreflightRules) -> Result<(Vec<ModuleVersion>, usize), PreflightError> {
+    let parsed = rego::parse(pack, rules.rego)?;
+    collision::check(pack, &parsed.rules)?;
+    let golden_checked = golden::check(pack, &parsed.engine, rules)?;
+    Ok((parsed.versions, golden_checked))
 }

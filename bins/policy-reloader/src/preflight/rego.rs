@@ -40,7 +40,6 @@ pub(super) struct RulePath {
 pub(super) struct Parsed {
     pub(super) engine: regorus::Engine,
     pub(super) versions: Vec<ModuleVersion>,
-    pub(super) packages: Vec<Vec<String>>,
     pub(super) rules: Vec<RulePath>,
 }
 
@@ -114,12 +113,11 @@ pub(super) fn parse(pack: &VerifiedPack, choice: RegoChoice) -> Result<Parsed, P
         })?;
     }
     calls::check(engine.get_modules().iter().map(AsRef::as_ref))?;
-    let (packages, rules) = positions(&mut engine);
+    let rules = positions(&mut engine);
     analyse(&mut engine)?;
     Ok(Parsed {
         engine,
         versions,
-        packages,
         rules,
     })
 }
@@ -142,6 +140,15 @@ fn analyse(engine: &mut regorus::Engine) -> Result<(), PreflightError> {
                 message,
             }
         })
+}
+
+/// The syntax to load modules with that could not be parsed here: what is stated, else v1, which is where news appear.
+pub(super) fn assumed(pack: &VerifiedPack, choice: RegoChoice) -> Vec<ModuleVersion> {
+    let stated = pack.manifest().and_then(|manifest| manifest.rego_version);
+    match (stated, choice) {
+        (Some(RegoVersion::V0), _) | (None, RegoChoice::V0) => all(pack, 0),
+        _ => all(pack, 1),
+    }
 }
 
 fn all(pack: &VerifiedPack, rego_version: u8) -> Vec<ModuleVersion> {
@@ -191,9 +198,8 @@ fn detect(pack: &VerifiedPack) -> Result<Vec<ModuleVersion>, PreflightError> {
         .collect()
 }
 
-/// Packages and rules of all modules, as paths under `data`.
-fn positions(engine: &mut regorus::Engine) -> (Vec<Vec<String>>, Vec<RulePath>) {
-    let mut packages = Vec::new();
+/// The rules of all modules, as paths under `data`.
+fn positions(engine: &mut regorus::Engine) -> Vec<RulePath> {
     let mut rules = Vec::new();
     for module in engine.get_modules() {
         let file = module.package.span.source.get_path().clone();
@@ -214,9 +220,8 @@ fn positions(engine: &mut regorus::Engine) -> (Vec<Vec<String>>, Vec<RulePath>) 
                 path,
             });
         }
-        packages.push(package);
     }
-    (packages, rules)
+    rules
 }
 
 /// The leading part of a reference that is made of names and literal strings.

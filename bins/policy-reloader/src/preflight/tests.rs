@@ -10,7 +10,7 @@ use pack_verify::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Deployable, PreflightError, PreflightRules, RegoChoice, preflight};
+use super::{Deployable, PreflightError, PreflightRules, RegoChoice, UnreadableRego, preflight};
 
 const V0: &str = "allow { input.user == \"ann\" }\n";
 const V1: &str = "allow if input.user == \"ann\"\n";
@@ -379,4 +379,40 @@ fn roots_are_the_first_names_of_everything_in_the_pack() {
     ])
     .unwrap();
     assert_eq!(deployable.roots(), ["cos", "zoo"]);
+}
+
+#[test]
+fn rego_that_cannot_be_read_is_left_to_opa_only_when_that_is_asked_for() {
+    let rules = PreflightRules {
+        unreadable: UnreadableRego::Warn,
+        ..PreflightRules::default()
+    };
+    let files = [
+        ("opa/a.rego", module("a", "allow if !! what\n")),
+        ("data/limits.json", "{}".to_owned()),
+    ];
+    assert!(matches!(refused(look(&files)), PreflightError::Rego { .. }));
+    let deployable = preflight(pack(&files), &rules).unwrap();
+    assert!(
+        deployable.warning().unwrap().contains("opa/a.rego:3:"),
+        "{:?}",
+        deployable.warning()
+    );
+    assert_eq!(deployable.roots(), ["cos"]);
+    assert_eq!(versions(&deployable), [1]);
+    // What can be read is judged as ever.
+    let collision = [
+        ("opa/a.rego", module("a", "limits := 1\n")),
+        ("data/a.json", json!({"limits": 1}).to_string()),
+    ];
+    assert!(matches!(
+        preflight(pack(&collision), &rules),
+        Err(PreflightError::Collision { .. })
+    ));
+    assert_eq!(
+        preflight(pack(&[("opa/a.rego", module("a", NEUTRAL))]), &rules)
+            .unwrap()
+            .warning(),
+        None
+    );
 }

@@ -300,6 +300,9 @@ impl Reconciler {
         let bundle = candidate.bundle.clone();
         blocking(move || {
             let deployable = examine(pack.clone(), bundle.as_deref(), &rules, &circumstances)?;
+            if let Some(warning) = deployable.warning() {
+                tracing::warn!(digest = %pack.digest(), warning, "the Rego could not be looked at; OPA's compiler judges it");
+            }
             let info = describe(&deployable);
             let prepared = activation.prepare(deployable).map_err(|error| Rejection::Prepare {
                 why: format!("{error:#}"),
