@@ -16,6 +16,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         with_opa("v0_pushed_to_an_opa_for_v1_is_refused", v0_pushed_to_an_opa_for_v1),
     ];
     trials.extend(in_both_modes("a_pack_written_by_tar", a_pack_written_by_tar));
+    trials.extend(in_both_modes(
+        "rego_that_only_opa_can_read_is_refused_or_left_to_opa",
+        rego_that_only_opa_can_read,
+    ));
     trials
 }
 
@@ -120,4 +124,47 @@ async fn a_pack_written_by_tar(mode: Mode) {
         opa.decides_by(revision).await;
         assert_eq!(opa.allows().await, Some(revision == 3), "{arguments:?}");
     }
+}
+
+/// OPA takes an expression in forty parentheses; the interpreter that preflight uses does not.
+async fn rego_that_only_opa_can_read(mode: Mode) {
+    let only_opa = |revision| -> Files {
+        let mut files = samples::v1(revision);
+        let policy = files.get_mut("opa/cos.abac.rego").unwrap();
+        policy.extend(format!("\nnested := {}1{}\n", "(".repeat(40), ")".repeat(40)).into_bytes());
+        files
+    };
+    let lab = Lab::new(mode);
+    let (opa, reloader) = lab.running(samples::v1(1), 1).await;
+    lab.publish(only_opa(2));
+    reloader
+        .status_until("the pack is refused", |status| {
+            (status["last_refusal"]["reason"] == "rego_invalid").then_some(())
+        })
+        .await;
+    assert_eq!(opa.revision().await, Some(1));
+    drop((opa, reloader));
+
+    let lab = Lab::new(mode);
+    let opa = lab.opa().await;
+    let options = lab.options(&[&opa]).args(&["--unreadable-rego", "warn"]);
+    let reloader = lab.running_with(&options, &opa, samples::v1(1), 1).await;
+    lab.publish(only_opa(2));
+    opa.decides_by(2).await;
+    assert!(
+        reloader
+            .daemon
+            .log()
+            .has(&["WARN", "OPA's compiler judges it", "too deep"])
+    );
+    // What OPA cannot read either is refused by OPA, and the last good pack stays.
+    let mut broken = only_opa(3);
+    broken.get_mut("opa/cos.abac.rego").unwrap().extend(b"\nbroken {{{\n");
+    lab.publish(broken);
+    reloader
+        .status_until("OPA refuses it", |status| {
+            (status["last_refusal"]["reason"] == "opa_refused").then_some(())
+        })
+        .await;
+    assert_eq!(opa.revision().await, Some(2));
 }
