@@ -35,7 +35,7 @@ demo: ## See it happen: packs published, decisions changing, forgeries refused
 	@$(TARGET_DIR)/debug/demo
 
 .PHONY: test
-test: fmt-check clippy ## Everything that must hold: format, lints, all tests; ends with the totals
+test: fmt-check clippy docs ## Everything that must hold: format, lints, documentation, all tests; ends with the totals
 	@if ! $(TOOLS) ensure; then \
 	  case "$${CI:-}" in true|1) echo "error: under CI nothing may be missing" >&2; exit 1;; esac; \
 	  echo "warning: what needs the missing programs will be SKIPPED" >&2; \

@@ -1,5 +1,11 @@
 //! Owns the command line: every option with its variable, and nothing else.
 
+#![allow(
+    rustdoc::bare_urls,
+    rustdoc::invalid_html_tags,
+    reason = "the comments on options are the text of --help, where markup would be noise"
+)]
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
