@@ -190,13 +190,14 @@ impl VerifiedPack {
         }
     }
 
-    /// The name of exactly these bytes for logs and for OPA: `42@sha256:0123456789ab`, or `sha256:0123456789ab` for a
-    /// pack that states no revision.
+    /// The name of exactly these bytes for OPA, see [`revision_label`].
     pub fn revision_label(&self) -> String {
-        let digest = self.digest().short();
-        match self.manifest().and_then(|manifest| manifest.revision) {
-            Some(revision) => format!("{revision}@sha256:{digest}"),
-            None => format!("sha256:{digest}"),
-        }
+        revision_label(self.manifest().and_then(|manifest| manifest.revision), self.digest())
     }
+}
+
+/// `42@sha256:<hex>`, or `sha256:<hex>` for a pack that states no revision. The digest is whole: whoever reads the label
+/// back knows which bytes are meant.
+pub fn revision_label(revision: Option<u64>, digest: Sha256Digest) -> String {
+    revision.map_or_else(|| digest.to_string(), |revision| format!("{revision}@{digest}"))
 }

@@ -68,7 +68,7 @@ impl BundleMode {
 
     pub(super) fn prepare(deployable: &Deployable) -> anyhow::Result<Served> {
         let pack = deployable.pack();
-        let revision = label(pack.manifest().and_then(|manifest| manifest.revision), pack.digest());
+        let revision = pack.revision_label();
         let syntax = |version: &ModuleVersion| {
             if version.rego_version == 0 {
                 RegoVersion::V0
@@ -251,13 +251,8 @@ fn in_words(message: &str, errors: &[CompileError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// `42@sha256:<hex>`, or `sha256:<hex>` when the pack states no revision.
-pub(crate) fn label(revision: Option<u64>, digest: Sha256Digest) -> String {
-    revision.map_or_else(|| digest.to_string(), |revision| format!("{revision}@{digest}"))
-}
-
-/// The digest in a [`label`].
-pub(crate) fn digest_of(label: &str) -> Option<Sha256Digest> {
+/// The digest in a pack's revision label.
+fn digest_of(label: &str) -> Option<Sha256Digest> {
     label
         .rsplit('@')
         .next()?
@@ -275,9 +270,9 @@ mod tests {
         bundle::{BundleBuilder, RegoVersion},
         status::StatusUpdate,
     };
-    use pack_verify::Sha256Digest;
+    use pack_verify::{Sha256Digest, admit::revision_label};
 
-    use super::{BundleMode, digest_of, label};
+    use super::{BundleMode, digest_of};
     use crate::{
         activate::Target,
         feed::{Feed, Served},
@@ -287,7 +282,7 @@ mod tests {
         let digest = Sha256Digest::of(&revision.to_be_bytes());
         Arc::new(Served {
             digest,
-            revision: label(Some(revision), digest),
+            revision: revision_label(Some(revision), digest),
             body: BundleBuilder::new("r", ["cos"], RegoVersion::V1).write().unwrap(),
         })
     }
@@ -343,8 +338,8 @@ mod tests {
     #[test]
     fn a_label_gives_its_digest_back() {
         let digest = Sha256Digest::of(b"pack");
-        assert_eq!(digest_of(&label(Some(42), digest)), Some(digest));
-        assert_eq!(digest_of(&label(None, digest)), Some(digest));
+        assert_eq!(digest_of(&revision_label(Some(42), digest)), Some(digest));
+        assert_eq!(digest_of(&revision_label(None, digest)), Some(digest));
         assert_eq!(digest_of("somebody else's"), None);
         assert_eq!(digest_of(&digest.hex()), None);
     }

@@ -7,7 +7,6 @@ use pack_verify::Sha256Digest;
 use serde_json::Value;
 
 use crate::{
-    activate::bundle::label,
     machine::Observation,
     preflight::{self, Deployable},
 };
@@ -44,7 +43,7 @@ impl Decider {
             .context("preparing the interpreter")?;
         Ok(Self {
             digest: pack.digest(),
-            revision: label(pack.manifest().and_then(|manifest| manifest.revision), pack.digest()),
+            revision: pack.revision_label(),
             engine,
         })
     }

@@ -235,7 +235,6 @@ impl SignedPack {
     }
 
     /// Both parts, for the next step.
-    #[allow(dead_code, reason = "unpack.rs, the next step, takes it")]
     pub(crate) fn into_parts(self) -> (PackBytes, SignatureReport) {
         (self.pack, self.report)
     }
