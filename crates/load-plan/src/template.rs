@@ -1,0 +1,5 @@
+//! Text with `{{column}}` in it.
+
+/// Text with `{{column}}` in it.
+#[derive(Debug, Clone)]
+pub struct Template {}

@@ -1,0 +1,1 @@
+//! The result of a load run as a document, and everything that is rendered from it.

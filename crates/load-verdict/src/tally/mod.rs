@@ -1,0 +1,1 @@
+//! Everything that is kept of the samples, in constant memory.

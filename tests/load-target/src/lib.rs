@@ -1,0 +1,1 @@
+//! A seeded server whose own log is the truth that load tests are held to.
