@@ -1,5 +1,11 @@
 //! PASS, FAIL, INCONCLUSIVE or INVALID, and why.
 
+mod evidence;
+
+pub use evidence::{
+    Batch, Evidence, JudgeOptions, Progress, Ranked, RunTotals, StopRule, ValidityInput, ValidityLimits,
+};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
