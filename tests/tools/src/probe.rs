@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use semver::Version;
 
+use crate::catalog::Says;
+
 /// The files called `name` in the folders of a search path that this user may execute, in order.
 pub(crate) fn candidates(search_path: &[PathBuf], name: &str) -> Vec<PathBuf> {
     search_path
@@ -27,11 +29,13 @@ fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
-/// Runs `program args` and reads the version that follows `label`; `None` if it does not say one.
-pub(crate) fn version_of(program: &Path, args: &[&str], label: &str) -> Option<Version> {
-    let output = run(Command::new(program).args(args)).ok()?;
+/// Asks `program` for its version; `None` if it does not say one in the way that it should.
+pub(crate) fn version_of(program: &Path, says: &Says) -> Option<Version> {
+    let output = run(Command::new(program).args(says.args)).ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    output.status.success().then(|| version_after(&text, label)).flatten()
+    (output.status.code() == Some(says.exit))
+        .then(|| version_after(&text, says.label))
+        .flatten()
 }
 
 /// Runs a command to its end, with no input and its output kept.
@@ -43,6 +47,10 @@ pub(crate) fn run(command: &mut Command) -> io::Result<Output> {
 pub(crate) fn version_after(text: &str, label: &str) -> Option<Version> {
     let rest = text.lines().find_map(|line| line.trim_start().strip_prefix(label))?;
     let word = rest.split_whitespace().next()?;
+    // Debian's revision of a package is no part of the program's version: `debian/4.1.0-3+b2`.
+    if let Some(packaged) = word.strip_prefix("debian/") {
+        return parse(packaged.split('-').next()?);
+    }
     parse(word.trim_start_matches("go").trim_start_matches('v'))
 }
 
@@ -86,6 +94,14 @@ mod tests {
         assert_eq!(
             version_after("go version go1.26 linux/amd64", "go version"),
             Some(Version::new(1, 26, 0))
+        );
+        let wrk = "wrk debian/4.1.0-3+b2 [epoll] Copyright (C) 2012 Will Glozer";
+        assert_eq!(version_after(wrk, "wrk"), Some(Version::new(4, 1, 0)));
+        let chromium = "Chromium 156.0.8078.79 built on Debian GNU/Linux 12 (bookworm)";
+        assert_eq!(version_after(chromium, "Chromium"), Some(Version::new(156, 0, 8078)));
+        assert_eq!(
+            version_after("k6 v0.52.0 (go1.26.8, linux/amd64)", "k6"),
+            Some(Version::new(0, 52, 0))
         );
         assert_eq!(version_after("GitVersion: devel", "GitVersion:"), None);
         assert_eq!(version_after("", "Version:"), None);

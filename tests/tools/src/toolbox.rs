@@ -34,23 +34,39 @@ pub enum Why {
         /// What was tried, and how it failed.
         detail: String,
     },
-    /// `go install` failed.
-    #[error("`go install {package}` failed: {detail}")]
+    /// The command that installs it failed.
+    #[error("`{recipe}` failed: {detail}")]
     Build {
-        /// The package and its version.
-        package: &'static str,
+        /// The command.
+        recipe: String,
         /// The end of what it printed.
         detail: String,
     },
     /// What was built does not answer as the version that was asked for.
-    #[error("what `go install {package}` built says version {found}, expected {wanted}")]
+    #[error("what `{recipe}` installed says version {found}, expected {wanted}")]
     Unexpected {
-        /// The package and its version.
-        package: &'static str,
+        /// The command.
+        recipe: String,
         /// What the program answered.
         found: String,
         /// The versions that would have done.
         wanted: &'static str,
+    },
+    /// It comes as a Debian package, and this process cannot install one.
+    #[error("it comes as a Debian package, and {reason}: run `sudo apt-get install {package}`, or put it on PATH")]
+    Package {
+        /// The package's name.
+        package: &'static str,
+        /// What keeps us from installing it.
+        reason: &'static str,
+    },
+    /// A program that builds or installs it is not there.
+    #[error("`{recipe}` needs {program}, which is not on PATH")]
+    NoBuilder {
+        /// The command.
+        recipe: String,
+        /// The program that is missing.
+        program: &'static str,
     },
     /// The folder could not be written, or a program not be started.
     #[error("cannot {action} {}: {detail}", path.display())]
@@ -134,13 +150,29 @@ impl Toolbox {
     }
 
     fn look(&self, tool: Tool, spec: &Spec) -> Option<PathBuf> {
+        self.on_path(tool, spec).or_else(|| {
+            let own = self.own(spec);
+            own.is_file().then(|| self.first_that_will_do(tool, spec, [own]))?
+        })
+    }
+
+    /// The program on `PATH`, if there is one that will do.
+    pub(crate) fn on_path(&self, tool: Tool, spec: &Spec) -> Option<PathBuf> {
         let found = spec
             .on_path
             .iter()
             .flat_map(|name| probe::candidates(&self.search_path, name));
-        let own = self.own(spec);
-        for path in found.chain(own.is_file().then_some(own)) {
-            match probe::version_of(&path, spec.version_args, spec.version_label) {
+        self.first_that_will_do(tool, spec, found)
+    }
+
+    fn first_that_will_do(
+        &self,
+        tool: Tool,
+        spec: &Spec,
+        candidates: impl IntoIterator<Item = PathBuf>,
+    ) -> Option<PathBuf> {
+        for path in candidates {
+            match probe::version_of(&path, &spec.says) {
                 Some(version) if spec.accepts(&version) => {
                     (self.report)(&format!("{tool}: {} (version {version})", path.display()));
                     return Some(path);
@@ -165,7 +197,7 @@ impl Toolbox {
         if let Some(path) = self.own(spec).is_file().then(|| self.look(tool, spec)).flatten() {
             return Ok(path);
         }
-        install::by_go(tool, spec, self)
+        install::install(tool, spec, self)
     }
 
     fn own(&self, spec: &Spec) -> PathBuf {

@@ -86,10 +86,10 @@ fn a_failed_build_shows_its_last_words_and_leaves_nothing() {
     let script = "[ \"$1\" = version ] && echo 'go version go1.26.8 x/y' && exit 0\necho 'no such host' >&2\nexit 1";
     world.program(0, "go", script);
     let missing = world.toolbox(Installing::Allowed).ensure(Tool::Cosign2).unwrap_err();
-    let Why::Build { package, detail } = &missing.why else {
+    let Why::Build { recipe, detail } = &missing.why else {
         panic!("{missing:?}")
     };
-    assert_eq!(*package, "github.com/sigstore/cosign/v2/cmd/cosign@v2.2.4");
+    assert_eq!(recipe, "go install github.com/sigstore/cosign/v2/cmd/cosign@v2.2.4");
     assert!(detail.contains("no such host"), "{detail}");
     assert!(world.leftovers().is_empty());
     assert_eq!(fs::read_dir(world.folder().join("bin")).unwrap().count(), 0);
@@ -102,4 +102,75 @@ fn a_build_of_another_version_is_not_kept() {
     let missing = world.toolbox(Installing::Allowed).ensure(Tool::Cosign3).unwrap_err();
     assert!(matches!(&missing.why, Why::Unexpected { found, wanted, .. } if found == "3.1.2" && *wanted == "=3.1.3"));
     assert_eq!(fs::read_dir(world.folder().join("bin")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_crate_is_built_by_cargo_and_moved_into_place() {
+    let world = World::new();
+    // cargo install NAME --locked --version =V --root ROOT
+    let cargo = format!(
+        r#"echo "cargo $1 $2 $3 $4 $5" >> '{}'
+mkdir -p "$7/bin" && printf '#!/bin/sh\necho oha 1.16.0\n' > "$7/bin/oha" && chmod 755 "$7/bin/oha""#,
+        world.journal().display()
+    );
+    world.program(0, "cargo", &cargo);
+    let oha = world.toolbox(Installing::Allowed).ensure(Tool::Oha).unwrap();
+    assert_eq!(oha, world.folder().join("bin/oha"));
+    assert_eq!(world.journal_lines(), ["cargo install oha --locked --version =1.16.0"]);
+    assert!(world.leftovers().is_empty());
+}
+
+#[test]
+fn no_cargo_is_said() {
+    let world = World::new();
+    let missing = world.toolbox(Installing::Allowed).ensure(Tool::Oha).unwrap_err();
+    assert_eq!(
+        missing.why.to_string(),
+        "`cargo install oha --locked --version =1.16.0` needs cargo, which is not on PATH"
+    );
+}
+
+/// An `apt-get` that knows its packages only after `update`, and then puts a program on the world's `PATH`.
+fn apt(world: &World) {
+    let program = world.program(2, "wrk-to-ship", "echo 'wrk debian/4.1.0-3+b2 [epoll]'; exit 1");
+    let script = format!(
+        r#"echo "apt-get $*" >> '{journal}'
+case "$1" in
+update) touch '{journal}.updated' ;;
+install) [ -e '{journal}.updated' ] || exit 100; mkdir -p '{path}' && cp '{program}' '{path}/wrk' ;;
+esac"#,
+        journal = world.journal().display(),
+        path = world.folder().parent().unwrap().join("path1").display(),
+        program = program.display(),
+    );
+    world.program(0, "apt-get", &script);
+}
+
+#[test]
+fn root_gets_a_debian_package_after_an_update_of_the_lists() {
+    let world = World::new();
+    apt(&world);
+    world.program(0, "id", "echo 0");
+    let wrk = world.toolbox(Installing::Allowed).ensure(Tool::Wrk).unwrap();
+    assert!(wrk.ends_with("path1/wrk"), "{}", wrk.display());
+    let install = "apt-get install --yes --no-install-recommends wrk";
+    assert_eq!(world.journal_lines(), [install, "apt-get update", install]);
+}
+
+#[test]
+fn others_are_told_how_to_get_a_debian_package() {
+    let world = World::new();
+    let missing = world.toolbox(Installing::Allowed).ensure(Tool::Chromium).unwrap_err();
+    assert_eq!(
+        missing.why.to_string(),
+        "it comes as a Debian package, and apt-get is not here: run `sudo apt-get install chromium`, or put it on PATH"
+    );
+    apt(&world);
+    world.program(0, "id", "echo 1000");
+    let missing = world.toolbox(Installing::Allowed).ensure(Tool::Wrk).unwrap_err();
+    assert_eq!(
+        missing.why.to_string(),
+        "it comes as a Debian package, and this is not root: run `sudo apt-get install wrk`, or put it on PATH"
+    );
+    assert!(world.journal_lines().is_empty());
 }

@@ -63,7 +63,10 @@ fn an_unknown_tool_is_a_usage_error() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("expected one of opa, cosign2, cosign3"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr)
+            .contains("expected one of opa, cosign2, cosign3, chromium, oha, wrk, k6")
+    );
 }
 
 #[test]
