@@ -1,7 +1,11 @@
 //! Owns one request under way: how it is named in messages and spans, and which of its ends is which error.
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, header};
-use reqwest::Response;
+use reqwest::{RequestBuilder, Response};
+use runtime::SecretSource;
+use tokio::time::timeout_at;
 use tracing::{Span, field};
 use url::Url;
 
@@ -14,6 +18,7 @@ use crate::outcome;
 pub(crate) enum Endpoint {
     Pack,
     Attestation,
+    GraphQl,
 }
 
 impl Endpoint {
@@ -22,6 +27,7 @@ impl Endpoint {
         match self {
             Self::Pack => "/v1/policy/packs/{packId}",
             Self::Attestation => "/v1/policy/packs/{packId}/attestation",
+            Self::GraphQl => "/graphql",
         }
     }
 }
@@ -65,6 +71,29 @@ impl Call {
             token_sent,
             deadline,
             span,
+        }
+    }
+
+    /// Sends the request with the token as it is now, and waits for the head of the answer, at most `limit`.
+    pub(crate) async fn begin(
+        &self,
+        mut request: RequestBuilder,
+        token: Option<&SecretSource>,
+        limit: Duration,
+    ) -> Result<Response, McError> {
+        if let Some(source) = token {
+            let token = source.get().await.map_err(McError::Secret)?;
+            request = request.bearer_auth(token.expose());
+        }
+        let (until, phase, after) = self.deadline.step(limit, TimeoutPhase::Response);
+        match timeout_at(until, request.send()).await {
+            Err(_) => Err(McError::Timeout {
+                request: self.request.clone(),
+                phase,
+                after,
+            }),
+            Ok(Err(error)) => Err(self.failed(error)),
+            Ok(Ok(response)) => Ok(response),
         }
     }
 

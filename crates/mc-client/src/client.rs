@@ -200,27 +200,14 @@ impl PackClient {
     }
 
     async fn begin(&self, call: &Call, headers: HeaderMap) -> Result<Response, McError> {
-        let mut request = self
+        let request = self
             .http
             .request(call.method.clone(), call.url.clone())
-            .headers(headers);
-        // Instead of the client's own total timeout, which is made for small answers.
-        // It must not come before ours, which knows what was waited for.
-        request = request.timeout(call.deadline.total + TIMEOUT_MARGIN);
-        if let Some(source) = &self.token {
-            let token = source.get().await.map_err(McError::Secret)?;
-            request = request.bearer_auth(token.expose());
-        }
-        let (until, phase, after) = call.deadline.step(self.timeouts.response, TimeoutPhase::Response);
-        match timeout_at(until, request.send()).await {
-            Err(_) => Err(McError::Timeout {
-                request: call.request.clone(),
-                phase,
-                after,
-            }),
-            Ok(Err(error)) => Err(call.failed(error)),
-            Ok(Ok(response)) => Ok(response),
-        }
+            .headers(headers)
+            // Instead of the client's own total timeout, which is made for small answers.
+            // It must not come before ours, which knows what was waited for.
+            .timeout(call.deadline.total + TIMEOUT_MARGIN);
+        call.begin(request, self.token.as_ref(), self.timeouts.response).await
     }
 
     /// Turns every status but the expected ones into its error.

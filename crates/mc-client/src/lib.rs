@@ -1,10 +1,11 @@
-//! Client of MC's pack endpoints: one method an endpoint, typed answers, typed errors.
+//! Client of MC: one method an endpoint, typed answers, typed errors.
 //!
 //! | method | request | answer |
 //! |---|---|---|
 //! | [`PackClient::pack`] | `GET {pack}` with validators | [`PackReply::NotModified`] or a [`PackBody`] to be read in chunks |
 //! | [`PackClient::head`] | `HEAD {pack}` | [`PackHeaders`] |
 //! | [`PackClient::attestation`] | `GET {pack}/attestation` | [`Attestation`], at most 1 MiB |
+//! | [`EvidenceClient::evidence_ok`] | GraphQL `evidenceOk`, `POST {MC}/graphql` | [`EvidenceOk`], or why there is none |
 //!
 //! - **No retries inside.** The caller polls and has its own backoff; a second retry loop below it would multiply the load
 //!   on an MC that is in trouble. [`McError::is_transient`] and [`McError::retry_after`] say what a repeat is good for.
@@ -21,10 +22,12 @@ mod body;
 mod call;
 mod client;
 mod error;
+pub mod evidence;
 mod headers;
 mod outcome;
 
 pub use body::PackBody;
 pub use client::{Attestation, PackClient, PackReply, Timeouts};
 pub use error::{McError, McErrorKind, TimeoutPhase};
+pub use evidence::{EvidenceClient, EvidenceError, EvidenceErrorKind, EvidenceOk, EvidenceTimeouts};
 pub use headers::{PackHeaders, Pairing, Validators, pairing};

@@ -61,13 +61,14 @@ pub(crate) fn detail(body: &[u8]) -> Option<String> {
         error: String,
     }
     let ErrorBody { error } = serde_json::from_slice(body).ok()?;
-    let text: String = error
-        .chars()
-        .filter(|c| !is_deceptive(*c))
-        .take(LONGEST_DETAIL)
-        .collect();
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    let text = fit_to_print(&error, LONGEST_DETAIL);
+    (!text.is_empty()).then_some(text)
+}
+
+/// A text of MC's, fit to be printed: one line, at most `limit` characters, without control and direction characters.
+pub(crate) fn fit_to_print(text: &str, limit: usize) -> String {
+    let text: String = text.chars().filter(|c| !is_deceptive(*c)).take(limit).collect();
+    text.trim().to_owned()
 }
 
 /// Characters that would let the other side write its own lines into a log, or turn the reading direction.
@@ -88,7 +89,8 @@ pub(crate) fn is_json(content_type: &str) -> bool {
     media_type(content_type) == "application/json"
 }
 
-fn media_type(content_type: &str) -> String {
+/// The media type without its parameters, in lower case.
+pub(crate) fn media_type(content_type: &str) -> String {
     content_type
         .split(';')
         .next()
