@@ -2,6 +2,7 @@
 
 pub mod args;
 mod commands;
+mod evidence;
 
 use args::{Cli, Command};
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 pub fn main(cli: Cli) -> ExitCode {
     runtime::exit::report(match cli.command {
         Command::Run(args) => commands::run::run(*args),
-        Command::Evidence(args) => commands::evidence::evidence(*args),
+        Command::Evidence(args) => commands::evidence::evidence(&args),
         Command::Serve(args) => commands::serve::serve(*args),
         Command::Report(args) => commands::report::report(&args),
         Command::Compare(args) => commands::compare::compare(&args),
