@@ -11,5 +11,6 @@ pub mod check;
 pub mod plan;
 pub mod schedule;
 pub mod template;
+mod text;
 
 pub use plan::Plan;

@@ -33,6 +33,8 @@ pub struct Plan {
     pub seed: u64,
     /// How it is judged.
     pub judging: Judging,
+    /// What was accepted and has no meaning here, or means something else than where it comes from; for people.
+    pub notes: Vec<String>,
 }
 
 /// One scenario: a name for part of the schedule.
@@ -61,6 +63,8 @@ pub struct Request {
     pub headers: Vec<(HeaderName, Template)>,
     /// Body.
     pub body: Option<Template>,
+    /// The GraphQL text it was made of, for people.
+    pub graphql: Option<String>,
     /// Bit `i`: check `i` of the plan is made of its responses.
     pub checks: u32,
 }

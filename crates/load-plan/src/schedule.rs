@@ -1,5 +1,0 @@
-//! When each request is due.
-
-/// When each request is due.
-#[derive(Debug, Clone)]
-pub struct Schedule {}

@@ -1,5 +1,0 @@
-//! Text with `{{column}}` in it.
-
-/// Text with `{{column}}` in it.
-#[derive(Debug, Clone)]
-pub struct Template {}
