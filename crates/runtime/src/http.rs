@@ -199,6 +199,14 @@ fn client_with(
     builder.build().map_err(HttpConfigError::Build)
 }
 
+/// The TLS part of [`client`], for connections that are made without it.
+///
+/// # Errors
+/// As [`client`].
+pub fn tls_config(options: &HttpOptions) -> Result<rustls::ClientConfig, HttpConfigError> {
+    tls(options, &|name| std::env::var(name).ok())
+}
+
 fn tls(options: &HttpOptions, env: &impl Fn(&str) -> Option<String>) -> Result<rustls::ClientConfig, HttpConfigError> {
     let roots = roots::load(options.ca_file.as_deref(), env)?;
     let identity = identity::load(options.client_cert.as_deref(), options.client_key.as_deref())?;
