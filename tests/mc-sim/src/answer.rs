@@ -1,4 +1,4 @@
-//! Owns the pack endpoints: the contract's answers, and the faults on top of them.
+//! Owns the pack endpoints: the contract's answers, and the faults on top of them. `graphql` uses the same exchange.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,14 +26,14 @@ const DIGEST: HeaderName = HeaderName::from_static("digest");
 const COSIGN_BUNDLE: HeaderName = HeaderName::from_static("x-cosign-bundle");
 
 /// One request, with what is needed to answer it and to record the answer.
-struct Exchange {
-    shared: Arc<Shared>,
+pub(crate) struct Exchange {
+    pub(crate) shared: Arc<Shared>,
     connection: Connection,
     endpoint: Endpoint,
     method: Method,
     headers: HeaderMap,
     path: String,
-    seq: u64,
+    pub(crate) seq: u64,
 }
 
 pub(crate) async fn pack(
@@ -68,7 +68,7 @@ pub(crate) async fn other(
 }
 
 impl Exchange {
-    fn begin(shared: Arc<Shared>, connection: Connection, endpoint: Endpoint, request: &Request) -> Self {
+    pub(crate) fn begin(shared: Arc<Shared>, connection: Connection, endpoint: Endpoint, request: &Request) -> Self {
         let headers = request.headers().clone();
         let text = |name| {
             headers
@@ -87,6 +87,7 @@ impl Exchange {
                 if_none_match: text(header::IF_NONE_MATCH),
                 if_modified_since: text(header::IF_MODIFIED_SINCE),
                 with_token: headers.contains_key(header::AUTHORIZATION),
+                operations: Vec::new(),
                 status: None,
                 faults: Vec::new(),
             })
@@ -123,7 +124,7 @@ impl Exchange {
         self.send(response)
     }
 
-    fn token_is_right(&self) -> bool {
+    pub(crate) fn token_is_right(&self) -> bool {
         let Some(expected) = self.shared.lock().bearer.clone() else {
             return true;
         };
@@ -135,7 +136,7 @@ impl Exchange {
     }
 
     /// Takes the faults of this stage and records them.
-    fn take(&self, stage: Stage) -> Vec<Fault> {
+    pub(crate) fn take(&self, stage: Stage) -> Vec<Fault> {
         let met = self.shared.lock().faults.take(self.endpoint, stage);
         if !met.is_empty() {
             self.shared
@@ -145,7 +146,7 @@ impl Exchange {
     }
 
     /// Latencies add up; the first fault that has an answer of its own gives it.
-    async fn arrival_faults(&self) -> Option<Response> {
+    pub(crate) async fn arrival_faults(&self) -> Option<Response> {
         let mut answer = None;
         for fault in self.take(Stage::Arrival) {
             let faulty = match fault {
@@ -238,7 +239,7 @@ impl Exchange {
         stale.then(|| unchanged(&tag, current))
     }
 
-    fn deliver(&self, mut response: Response, content: Bytes, faults: &[Fault]) -> Response {
+    pub(crate) fn deliver(&self, mut response: Response, content: Bytes, faults: &[Fault]) -> Response {
         let delivery = Delivery::from_faults(faults);
         if delivery.announces_length() {
             response
@@ -251,7 +252,7 @@ impl Exchange {
         response
     }
 
-    fn send(&self, response: Response) -> Response {
+    pub(crate) fn send(&self, response: Response) -> Response {
         self.shared
             .record(|requests| requests.answering(self.seq, response.status().as_u16()));
         response

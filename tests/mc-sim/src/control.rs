@@ -1,4 +1,4 @@
-//! Owns the control endpoint: publishing packs and switching faults on and off from outside, for demos and by hand.
+//! Owns the control endpoint: publishing packs and evidence and switching faults on and off from outside, for demos and by hand.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::fault::FaultSpec;
+use crate::graphql::evidence::Evidence;
 use crate::reply::{error, json as reply};
 use crate::requests::RequestRecord;
 use crate::state::{Shared, sign};
@@ -27,6 +28,10 @@ pub(crate) fn router() -> Router<Arc<Shared>> {
         .route("/control/packs/{id}/staged", post(stage))
         .route("/control/packs/{id}/announce", put(announce))
         .route("/control/reload", post(reload))
+        .route(
+            "/control/evidence",
+            get(evidence).post(publish_evidence).delete(clear_evidence),
+        )
         .route("/control/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/control/requests", get(requests).delete(clear_requests))
         .layer(DefaultBodyLimit::max(LARGEST_PACK))
@@ -110,6 +115,26 @@ async fn reload(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
+async fn evidence(State(shared): State<Arc<Shared>>) -> Response {
+    done(&json!({ "evidence": shared.lock().evidence.list() }))
+}
+
+/// The body is the `EvidenceInput` of the contract.
+async fn publish_evidence(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<Evidence>(&body) {
+        Ok(evidence) => {
+            let bundle = shared.lock().evidence.publish(evidence, jiff::Timestamp::now());
+            done(&json!(bundle))
+        }
+        Err(cause) => error(StatusCode::BAD_REQUEST, &format!("not evidence: {cause}")),
+    }
+}
+
+async fn clear_evidence(State(shared): State<Arc<Shared>>) -> Response {
+    shared.lock().evidence.clear();
+    done(&json!({ "evidence": [] }))
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMore {
@@ -174,6 +199,7 @@ fn describe(record: &RequestRecord, shared: &Shared) -> Value {
         "if_none_match": record.if_none_match,
         "if_modified_since": record.if_modified_since,
         "with_token": record.with_token,
+        "operations": record.operations,
         "status": record.status,
         "faults": record.faults,
     })

@@ -1,6 +1,7 @@
 //! Owns the faults that can be switched on, and which of them a request meets. No I/O.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A fault, by the name that the control endpoint takes (`{"fault": "latency", "ms": 200}`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +69,70 @@ pub enum Fault {
         /// Whether it is sent.
         on: bool,
     },
+    /// GraphQL: there is no evidence of any release, whatever was published.
+    NotYet,
+    /// GraphQL: `{"data":null}`, without errors.
+    DataNull,
+    /// GraphQL: `errors` with status 200.
+    GraphqlErrors {
+        /// The message; none: `fault on demand`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// `extensions.code`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// Whether the right data are beside them.
+        #[serde(default)]
+        with_data: bool,
+    },
+    /// GraphQL: a field of the answer is missing.
+    MissingField {
+        /// `ok`, `reasons`, `snapshot.window`, ...
+        field: String,
+    },
+    /// GraphQL: a field of the answer has this value.
+    SetField {
+        /// `ok`, `snapshot.service`, ...
+        field: String,
+        /// Any JSON.
+        value: Value,
+    },
+    /// GraphQL: the window of the snapshot is an interval that ended so long ago.
+    StaleSnapshot {
+        /// Seconds.
+        seconds: u64,
+    },
+    /// GraphQL: `ok` is there twice, first as what it is not.
+    DuplicateOk,
+    /// GraphQL: the answer starts with a byte order mark.
+    Bom,
+    /// GraphQL: the answer is there twice, one after the other.
+    TwoDocuments,
+    /// GraphQL: the answer is only so long, and `Content-Length` agrees.
+    CutJson {
+        /// Bytes that are left.
+        at: usize,
+    },
+    /// GraphQL: no body.
+    EmptyBody {
+        /// The status: 200, 204, ...
+        code: u16,
+    },
+    /// GraphQL: this body, whatever was asked.
+    Body {
+        /// The body.
+        text: String,
+    },
+    /// GraphQL: another media type.
+    ContentType {
+        /// The header's value.
+        value: String,
+    },
+    /// GraphQL: the answer comes out of a cache (`Age`).
+    Cached {
+        /// Seconds.
+        seconds: u32,
+    },
 }
 
 /// When a fault is looked for, so that a limited fault is not used up by a request it cannot touch.
@@ -77,6 +142,8 @@ pub(crate) enum Stage {
     Arrival,
     /// The request is conditional.
     Conditional,
+    /// Evidence is looked up.
+    Lookup,
     /// The answer is a 200.
     Content,
 }
@@ -102,6 +169,20 @@ impl Fault {
             Self::Unauthorized => "unauthorized",
             Self::EtagRace => "etag_race",
             Self::InlineBundle { .. } => "inline_bundle",
+            Self::NotYet => "not_yet",
+            Self::DataNull => "data_null",
+            Self::GraphqlErrors { .. } => "graphql_errors",
+            Self::MissingField { .. } => "missing_field",
+            Self::SetField { .. } => "set_field",
+            Self::StaleSnapshot { .. } => "stale_snapshot",
+            Self::DuplicateOk => "duplicate_ok",
+            Self::Bom => "bom",
+            Self::TwoDocuments => "two_documents",
+            Self::CutJson { .. } => "cut_json",
+            Self::EmptyBody { .. } => "empty_body",
+            Self::Body { .. } => "body",
+            Self::ContentType { .. } => "content_type",
+            Self::Cached { .. } => "cached",
         }
     }
 
@@ -125,6 +206,7 @@ impl Fault {
             | Self::Html
             | Self::Unauthorized => Stage::Arrival,
             Self::Stale304 => Stage::Conditional,
+            Self::NotYet => Stage::Lookup,
             Self::Reset { at: Some(_) }
             | Self::Truncate { .. }
             | Self::Endless
@@ -134,7 +216,20 @@ impl Fault {
             | Self::ForeignAttestation { .. }
             | Self::SlowDrip { .. }
             | Self::EtagRace
-            | Self::InlineBundle { .. } => Stage::Content,
+            | Self::InlineBundle { .. }
+            | Self::DataNull
+            | Self::GraphqlErrors { .. }
+            | Self::MissingField { .. }
+            | Self::SetField { .. }
+            | Self::StaleSnapshot { .. }
+            | Self::DuplicateOk
+            | Self::Bom
+            | Self::TwoDocuments
+            | Self::CutJson { .. }
+            | Self::EmptyBody { .. }
+            | Self::Body { .. }
+            | Self::ContentType { .. }
+            | Self::Cached { .. } => Stage::Content,
         }
     }
 
@@ -143,7 +238,19 @@ impl Fault {
         match self {
             Self::MissingAttestation | Self::ForeignAttestation { .. } => endpoint == Endpoint::Attestation,
             Self::EtagRace | Self::InlineBundle { .. } | Self::Stale304 => endpoint == Endpoint::Pack,
-            _ => endpoint != Endpoint::Other,
+            Self::WrongDigest | Self::DigestConflict | Self::NoDigestHeader => {
+                matches!(endpoint, Endpoint::Pack | Endpoint::Attestation)
+            }
+            Self::Latency { .. }
+            | Self::Status { .. }
+            | Self::Reset { .. }
+            | Self::Truncate { .. }
+            | Self::Endless
+            | Self::RedirectLoop
+            | Self::SlowDrip { .. }
+            | Self::Html
+            | Self::Unauthorized => endpoint != Endpoint::Other,
+            _ => endpoint == Endpoint::Graphql,
         }
     }
 }
@@ -156,7 +263,9 @@ pub enum Target {
     Pack,
     /// `GET /v1/policy/packs/{id}/attestation`.
     Attestation,
-    /// Both.
+    /// `POST /graphql`.
+    Graphql,
+    /// Every endpoint that the fault can happen at.
     #[default]
     Both,
 }
@@ -169,6 +278,8 @@ pub enum Endpoint {
     Pack,
     /// `/v1/policy/packs/{id}/attestation`.
     Attestation,
+    /// `/graphql`.
+    Graphql,
     /// A path that MC does not have.
     Other,
 }
@@ -216,6 +327,7 @@ impl FaultSpec {
         let targeted = match self.target {
             Target::Pack => endpoint == Endpoint::Pack,
             Target::Attestation => endpoint == Endpoint::Attestation,
+            Target::Graphql => endpoint == Endpoint::Graphql,
             Target::Both => true,
         };
         targeted && self.fault.fits(endpoint) && self.fault.stage() == stage
@@ -284,6 +396,9 @@ mod tests {
             Fault::Stale304,
             Fault::EtagRace,
             Fault::SlowDrip { bytes_per_sec: 1 },
+            Fault::NotYet,
+            Fault::StaleSnapshot { seconds: 1 },
+            Fault::EmptyBody { code: 204 },
         ] {
             assert_eq!(serde_json::to_value(&fault).unwrap()["fault"], fault.name());
         }

@@ -1,4 +1,4 @@
-//! MC as a server, for tests, demos and local runs: the pack endpoints as MC serves them, with faults on demand.
+//! MC as a server, for tests, demos and local runs: packs and evidence as MC serves them, with faults on demand.
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
@@ -21,6 +21,7 @@ mod conditional;
 mod control;
 mod fault;
 mod folder;
+mod graphql;
 mod net;
 mod reply;
 mod requests;
@@ -31,6 +32,7 @@ mod store;
 
 pub use fault::{Endpoint, Fault, FaultSpec, Target};
 pub use folder::{Files, Packs, read_pack};
+pub use graphql::evidence::{ArtifactRef, Evidence, EvidenceBundle, SloSnapshot};
 pub use requests::{RequestRecord, Requests};
 pub use sim::{Sim, SimConfig};
 pub use store::{PACK_ID, Published};

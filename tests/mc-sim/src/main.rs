@@ -9,7 +9,7 @@ use clap::Parser;
 use mc_sim::{PACK_ID, Packs, Sim, SimConfig};
 use pack_verify::sign::Signer;
 
-/// Serves policy packs as MC does, with faults on demand.
+/// Serves policy packs and evidence as MC does, with faults on demand.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -22,7 +22,7 @@ struct Args {
     /// Private key (PEM, PKCS#8, ECDSA P-256 or Ed25519) that signs what is published
     #[arg(long, env = "MC_SIM_SIGN_KEY", value_name = "PEM")]
     sign_key: Option<PathBuf>,
-    /// Token that requests for packs must carry
+    /// Token that requests to MC's endpoints must carry
     #[arg(long, env = "MC_SIM_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Send the attestation along with the pack, in the header X-Cosign-Bundle
@@ -62,6 +62,8 @@ fn banner(sim: &Sim) -> String {
          curl -i {pack}/attestation\n\
          curl {url}/control/packs                                                   # what is published\n\
          curl --data-binary @pack.tar {url}/control/packs/{PACK_ID}            # publish (and sign, with --sign-key)\n\
+         curl {url}/graphql -H 'content-type: application/json' -d '{{\"query\":\"{{ __typename }}\"}}'\n\
+         curl {url}/control/evidence                                                # what was published\n\
          curl -X POST {url}/control/reload                                          # read the folder again\n\
          curl -d '{{\"fault\":\"latency\",\"ms\":500,\"count\":3}}' {url}/control/faults  # switch a fault on\n\
          curl -X DELETE {url}/control/faults                                        # switch all faults off\n\

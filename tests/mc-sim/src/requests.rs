@@ -9,7 +9,7 @@ use crate::fault::Endpoint;
 /// The oldest half of the records goes when there are more than this many; the counts stay right.
 const MOST_RECORDS: usize = 100_000;
 
-/// One request to the pack endpoints (the control endpoint is not recorded).
+/// One request to MC's endpoints (the control endpoint is not recorded).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRecord {
     /// Place in the order of arrival, from 0.
@@ -28,6 +28,8 @@ pub struct RequestRecord {
     pub if_modified_since: Option<String>,
     /// Whether an `Authorization` header was sent.
     pub with_token: bool,
+    /// GraphQL: the fields at the root (`evidenceOk`), if the request could be carried out.
+    pub operations: Vec<String>,
     /// The status that was sent; none while the answer waits, and when the connection was reset before it.
     pub status: Option<u16>,
     /// Names of the faults that the request met.
@@ -92,6 +94,12 @@ impl Requests {
         }
     }
 
+    pub(crate) fn asked(&mut self, seq: u64, operations: &[String]) {
+        if let Some(record) = self.find(seq) {
+            record.operations = operations.to_vec();
+        }
+    }
+
     pub(crate) fn answering(&mut self, seq: u64, status: u16) {
         let Some(record) = self.find(seq) else { return };
         record.status = Some(status);
@@ -119,6 +127,7 @@ mod tests {
             if_none_match: None,
             if_modified_since: None,
             with_token: false,
+            operations: Vec::new(),
             status: None,
             faults: Vec::new(),
         }

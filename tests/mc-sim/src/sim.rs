@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
 use pack_verify::Sha256Digest;
 use pack_verify::sign::Signer;
 use tokio::net::TcpSocket;
@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 
 use crate::fault::FaultSpec;
 use crate::folder::{Files, Packs};
+use crate::graphql::answer::graphql;
+use crate::graphql::evidence::{Evidence, EvidenceBundle};
 use crate::net::{Connection, SimListener};
 use crate::requests::Requests;
 use crate::state::{Shared, build};
@@ -32,7 +34,7 @@ const REBIND: Duration = Duration::from_secs(5);
 pub struct SimConfig {
     /// Where to listen; none: `127.0.0.1:0`.
     pub listen: Option<SocketAddr>,
-    /// The token that every request to the pack endpoints must carry.
+    /// The token that every request to MC's endpoints must carry.
     pub bearer: Option<String>,
     /// Whether the attestation is sent along in `X-Cosign-Bundle`.
     pub inline_bundle: bool,
@@ -95,6 +97,26 @@ impl Sim {
     /// The URL of a pack.
     pub fn pack_url(&self, id: &str) -> String {
         format!("http://{}/v1/policy/packs/{id}", self.addr)
+    }
+
+    /// The URL of the GraphQL endpoint.
+    pub fn graphql_url(&self) -> String {
+        format!("http://{}/graphql", self.addr)
+    }
+
+    /// Publishes evidence, as `publishEvidence` does.
+    pub fn publish_evidence(&self, evidence: Evidence) -> EvidenceBundle {
+        self.shared.lock().evidence.publish(evidence, jiff::Timestamp::now())
+    }
+
+    /// All evidence that was published, oldest first.
+    pub fn evidence(&self) -> Vec<EvidenceBundle> {
+        self.shared.lock().evidence.list()
+    }
+
+    /// Forgets all evidence.
+    pub fn clear_evidence(&self) {
+        self.shared.lock().evidence.clear();
     }
 
     /// Publishes these bytes, and returns their digest.
@@ -251,6 +273,7 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/policy/packs/{id}", get(answer::pack))
         .route("/v1/policy/packs/{id}/attestation", get(answer::attestation))
+        .route("/graphql", any(graphql))
         .fallback(answer::other)
         .merge(control::router())
         .with_state(shared)

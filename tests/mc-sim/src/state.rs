@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::fault::Faults;
 use crate::folder::Packs;
+use crate::graphql::evidence::EvidenceStore;
 use crate::requests::Requests;
 use crate::store::{Published, Served, Store};
 
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) store: Store,
+    pub(crate) evidence: EvidenceStore,
     pub(crate) faults: Faults,
     pub(crate) requests: Requests,
     pub(crate) bearer: Option<String>,

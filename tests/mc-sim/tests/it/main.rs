@@ -5,6 +5,7 @@ mod binary;
 mod contract;
 mod control;
 mod faults;
+mod graphql;
 mod lifecycle;
 mod samples;
 mod support;
