@@ -1,10 +1,23 @@
 //! PASS, FAIL, INCONCLUSIVE or INVALID, and why.
 
+mod claim;
+mod decide;
 mod evidence;
+mod run;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod validity;
+mod words;
 
 pub use evidence::{
     Batch, Evidence, JudgeOptions, Progress, Ranked, RunTotals, StopRule, ValidityInput, ValidityLimits,
 };
+
+pub use claim::{Impossible, impossible};
+pub use run::judge;
+pub use stop::early_stop;
+pub use validity::validity;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

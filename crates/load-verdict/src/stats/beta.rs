@@ -81,6 +81,8 @@ pub fn ln_kernel(a: f64, b: f64, x: f64) -> f64 {
 }
 
 /// The continued fraction of DLMF 8.17.22 without the factor before it, for `x < (a+1)/(a+b+2)`.
+// The letters are those of the sources.
+#[allow(clippy::many_single_char_names)]
 fn fraction(a: f64, b: f64, x: f64) -> f64 {
     const TINY: f64 = 1e-300;
     const PRECISION: f64 = 1e-15;

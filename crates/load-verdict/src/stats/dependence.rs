@@ -6,20 +6,21 @@
 //! (the "design effect" of Kish 1965).
 //!
 //! The scatter itself is an estimate, and the fewer stretches (or separate bad events) it rests on, the more it errs. So it is
-//! made larger by the square of Student's t over the normal quantile, as Korn and Graubard (1998) do. Three cuts are made (60,
+//! made larger by the square of Student's t over the normal quantile, as Korn and Graubard (1998) do. Three cuts are made (64,
 //! 20, 10 stretches), because a stall longer than a stretch hides from the finer ones, and the largest result counts.
 
 use super::beta;
 use crate::judge::Batch;
 
 /// Numbers of stretches that are tried.
-const CUTS: [usize; 3] = [60, 20, 10];
+const CUTS: [usize; 3] = [64, 20, 10];
 /// 95 % quantile of the normal distribution. The ratio of the quantiles hardly depends on the confidence.
 const NORMAL_95: f64 = 1.644_853_626_951_472_6;
 
 /// The factor by which the number of samples is to be divided; at least 1. `batches` are consecutive and of equal duration; with
 /// fewer than two, or without (or with only) bad samples, nothing can be seen and the result is 1.
 pub fn factor(batches: &[Batch]) -> f64 {
+    let batches = filled(batches);
     let mut groups = [Batch::default(); CUTS[0]];
     let mut largest: f64 = 1.0;
     let mut tried = 0;
@@ -41,6 +42,13 @@ pub fn factor(batches: &[Batch]) -> f64 {
         }
     }
     largest
+}
+
+/// Without the empty batches at both ends: a run that has not come to its end yet, or a scenario that begins late.
+fn filled(batches: &[Batch]) -> &[Batch] {
+    let end = batches.iter().rposition(|batch| batch.n > 0).map_or(0, |last| last + 1);
+    let start = batches.iter().position(|batch| batch.n > 0).unwrap_or(end);
+    &batches[start..end]
 }
 
 /// Variance of the bad share over stretches, relative to that of independent samples. Stretches weigh by their samples: the

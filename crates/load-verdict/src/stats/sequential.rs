@@ -19,14 +19,14 @@ pub fn ln_evidence_under(n: f64, k: f64, p: f64) -> f64 {
     ln_mixture(n, k, p, |tails| tails.ln_lower)
 }
 
-fn ln_mixture(n: f64, k: f64, p: f64, side: impl Fn(Tails) -> f64) -> f64 {
-    let k = k.min(n);
+fn ln_mixture(n: f64, hits: f64, p: f64, side: impl Fn(Tails) -> f64) -> f64 {
+    let hits = hits.min(n);
     // Mean p and as wide as that allows: the true share may be anything from 0 to several times p.
     let (a, b) = if p <= 0.5 {
         (1.0, (1.0 - p) / p)
     } else {
         (p / (1.0 - p), 1.0)
     };
-    let (after_a, after_b) = (a + k, b + n - k);
+    let (after_a, after_b) = (a + hits, b + n - hits);
     ln_kernel(a, b, p) - ln_kernel(after_a, after_b, p) + side(tails(after_a, after_b, p)) - side(tails(a, b, p))
 }
