@@ -3,6 +3,8 @@
 pub mod args;
 mod commands;
 mod evidence;
+mod push;
+mod serve;
 
 use args::{Cli, Command};
 use std::process::ExitCode;
@@ -12,7 +14,7 @@ pub fn main(cli: Cli) -> ExitCode {
     runtime::exit::report(match cli.command {
         Command::Run(args) => commands::run::run(*args),
         Command::Evidence(args) => commands::evidence::evidence(&args),
-        Command::Serve(args) => commands::serve::serve(*args),
+        Command::Serve(args) => commands::serve::serve(&args),
         Command::Report(args) => commands::report::report(&args),
         Command::Compare(args) => commands::compare::compare(&args),
         Command::Merge(args) => commands::merge::merge(&args),
