@@ -20,6 +20,8 @@ mod pace;
 mod setup;
 mod subject;
 pub(crate) mod termination;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use ask::{Options, check};
 pub(crate) use outcome::EvidenceResult;
