@@ -15,7 +15,12 @@ impl Clock {
 
     /// Now; 0 before the start.
     pub(crate) fn now(&self) -> u64 {
-        u64::try_from(Instant::now().saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+        self.ns_at(Instant::now())
+    }
+
+    /// Nanoseconds from the start to a moment; 0 before the start.
+    pub(crate) fn ns_at(&self, moment: Instant) -> u64 {
+        u64::try_from(moment.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// The moment that is `ns` after the start.

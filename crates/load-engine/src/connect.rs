@@ -3,10 +3,12 @@
 use crate::clock::Clock;
 use crate::counted::Counted;
 use crate::origin::Origin;
+use crate::stamped::{Stamp, Stamped};
 use load_verdict::Outcome;
 use rustls::pki_types::ServerName;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -86,6 +88,8 @@ pub(crate) struct Dialer {
 /// A fresh connection.
 pub(crate) struct Opened {
     pub(crate) io: Counted<Stream>,
+    /// When what is read from it had arrived.
+    pub(crate) stamp: Rc<Stamp>,
     /// When opening began.
     pub(crate) began_ns: u64,
     pub(crate) connect_ns: u64,
@@ -109,6 +113,11 @@ impl Dialer {
         let began_ns = clock.now();
         let tcp = dial(origin).await?;
         let connected_ns = clock.now();
+        let tcp = Stamped::new(tcp).map_err(|source| ConnectError::Tcp {
+            address: origin.authority.clone(),
+            source,
+        })?;
+        let stamp = tcp.stamp();
         let (stream, http2) = match &self.tls {
             Some(config) if origin.is_tls() => self.handshake(config, tcp, origin).await?,
             _ => (Stream::Plain(tcp), self.only_http2),
@@ -116,6 +125,7 @@ impl Dialer {
         let done_ns = clock.now();
         Ok(Opened {
             io: Counted::new(stream),
+            stamp,
             began_ns,
             connect_ns: connected_ns - began_ns,
             tls_ns: if origin.is_tls() { done_ns - connected_ns } else { 0 },
@@ -126,7 +136,7 @@ impl Dialer {
     async fn handshake(
         &self,
         config: &Arc<rustls::ClientConfig>,
-        tcp: TcpStream,
+        tcp: Stamped,
         origin: &Origin,
     ) -> Result<(Stream, bool), ConnectError> {
         let failed = |source| ConnectError::Tls {
@@ -179,8 +189,8 @@ async fn dial(origin: &Origin) -> Result<TcpStream, ConnectError> {
 
 /// Plain or encrypted.
 pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Stamped),
+    Tls(Box<TlsStream<Stamped>>),
 }
 
 impl AsyncRead for Stream {

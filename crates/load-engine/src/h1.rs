@@ -1,10 +1,11 @@
 //! An HTTP/1.1 connection: one job after the other. Connection and exchange are polled in the same task, so a request
 //! costs no switch between tasks.
 
-use crate::connect::Stream;
+use crate::connect::{Opened, Stream};
 use crate::counted::{Bytes as Count, Counted};
 use crate::job::{Answer, Fresh, Job};
 use crate::pool::{Pool, Slot};
+use crate::stamped::Stamp;
 use crate::worker::Worker;
 use bytes::{Bytes, BytesMut};
 use http::Response;
@@ -26,7 +27,8 @@ type Io = TokioIo<Counted<Stream>>;
 pub(crate) const KEPT_BODY: usize = 4 << 20;
 
 /// Serves jobs until the connection ends.
-pub(crate) async fn serve(worker: &Rc<Worker>, pool: &Pool, io: Counted<Stream>, mut fresh: Option<Fresh>) {
+pub(crate) async fn serve(worker: &Rc<Worker>, pool: &Pool, opened: Opened, mut fresh: Option<Fresh>) {
+    let Opened { io, stamp, .. } = opened;
     let count = Rc::clone(&io.bytes);
     let (sender, connection) = match http1::Builder::new()
         .handshake::<Io, Full<Bytes>>(TokioIo::new(io))
@@ -43,6 +45,7 @@ pub(crate) async fn serve(worker: &Rc<Worker>, pool: &Pool, io: Counted<Stream>,
         connection: Box::pin(connection),
         ended: None,
         count,
+        stamp,
         alarm: None,
     };
     let slot = Rc::new(Slot::default());
@@ -92,6 +95,7 @@ struct Line {
     /// How the connection ended, if it did. It must not be polled after that.
     ended: Option<Result<(), hyper::Error>>,
     count: Rc<Count>,
+    stamp: Rc<Stamp>,
     /// Set once for many requests: moved only when it goes off too early.
     alarm: Option<Pin<Box<Sleep>>>,
 }
@@ -174,6 +178,7 @@ impl Line {
             let connection = &mut self.connection;
             let ended = &mut self.ended;
             let alarm = &mut self.alarm;
+            let stamp = &self.stamp;
             poll_fn(|cx| {
                 loop {
                     if ended.is_none()
@@ -184,7 +189,7 @@ impl Line {
                     let moved = match &mut reading {
                         Reading::Head => match response.as_mut().poll(cx) {
                             Poll::Ready(Ok(response)) => {
-                                job.head();
+                                job.head(stamp.received());
                                 reading = Reading::Body(Box::new(Arriving::new(response, keep_body)));
                                 true
                             }
@@ -228,6 +233,7 @@ impl Line {
                         headers: &arriving.response.headers,
                         body: arriving.kept(),
                     },
+                    self.stamp.received(),
                     bytes,
                 );
                 if self.ended.is_some() { End::Over } else { End::Usable }

@@ -4,6 +4,7 @@ use crate::connect::{Opened, Stream};
 use crate::counted::{Bytes as Count, Counted};
 use crate::h1::{Arriving, classify};
 use crate::job::{Answer, Fresh, Job};
+use crate::stamped::Stamp;
 use crate::worker::Worker;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -31,6 +32,7 @@ pub(crate) struct Multiplexed {
     sender: RefCell<SendRequest<Full<Bytes>>>,
     pub(crate) streams: Cell<usize>,
     count: Rc<Count>,
+    stamp: Rc<Stamp>,
 }
 
 impl Multiplexed {
@@ -47,6 +49,7 @@ impl Multiplexed {
             sender: RefCell::new(sender),
             streams: Cell::new(0),
             count,
+            stamp: opened.stamp,
         };
         Ok((this, async move {
             // Why it ended is told by the requests that were on it.
@@ -83,7 +86,7 @@ impl Multiplexed {
                 let never_sent = error.take_message().is_some();
                 (error.into_error(), never_sent)
             })?;
-            job.head();
+            job.head(self.stamp.received());
             let mut arriving = Arriving::new(response, keep_body);
             poll_fn(|cx| arriving.poll(cx)).await.map_err(|error| (error, false))?;
             Ok::<_, (hyper::Error, bool)>(arriving)
@@ -96,6 +99,7 @@ impl Multiplexed {
                     headers: &arriving.response.headers,
                     body: arriving.kept(),
                 },
+                self.stamp.received(),
                 self.count.take(),
             ),
             Ok(Err((_, true))) if job.resent < 3 => {

@@ -6,6 +6,7 @@ use http::HeaderMap;
 use load_plan::schedule::Arrival;
 use load_verdict::{Outcome, Sample};
 use std::rc::Rc;
+use std::time::Instant;
 
 /// How long its connection took to open, when it was opened while the job waited.
 #[derive(Debug, Clone, Copy)]
@@ -83,13 +84,19 @@ impl Job {
         self.resent += 1;
     }
 
-    pub(crate) fn head(&mut self) {
-        self.head_ns = Some(self.worker.now());
+    /// The head of the response had arrived at `received`.
+    pub(crate) fn head(&mut self, received: Instant) {
+        self.head_ns = Some(self.not_before_sent(received));
     }
 
-    /// A whole response.
-    pub(crate) fn answered(mut self, answer: &Answer<'_>, bytes: (u64, u64)) {
-        let done_ns = self.worker.now();
+    /// On the run's clock. Nothing can have arrived before it was asked for, whatever a stamp says.
+    fn not_before_sent(&self, received: Instant) -> u64 {
+        self.worker.clock().ns_at(received).max(self.sent_ns.unwrap_or(0))
+    }
+
+    /// A whole response, the last of which had arrived at `received`.
+    pub(crate) fn answered(mut self, answer: &Answer<'_>, received: Instant, bytes: (u64, u64)) {
+        let done_ns = self.not_before_sent(received).max(self.head_ns.unwrap_or(0));
         let worker = Rc::clone(&self.worker);
         let prepared = worker.prepared_of(&self.arrival);
         let mut failed = 0_u32;

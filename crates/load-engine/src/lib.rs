@@ -7,10 +7,12 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | `beat` | when to sleep through the arrival of answers |
 //! | `clock` | nanoseconds since the start of the schedule, by the monotonic clock |
 //! | `pacer` | waking at an absolute time: timerfd on Linux, the runtime's timer elsewhere |
 //! | `origin` | a server's addresses, resolved once before the run |
 //! | `connect` | TCP and TLS, timed |
+//! | `stamped`, `counted` | a TCP stream that knows when the kernel received what is read, and how much went through |
 //! | `prepared` | a plan's request, ready to be sent |
 //! | `pool` | one server's connections and the jobs that wait for one |
 //! | `job` | a request on its way: it always ends as one sample, also when it is cut off |
@@ -19,6 +21,7 @@
 //! | `run` | all threads: open connections, start together, stop, end |
 //! | `usage` | what the generator itself used and had to wait for |
 
+mod beat;
 mod clock;
 mod connect;
 mod counted;
@@ -30,6 +33,7 @@ mod pacer;
 mod pool;
 mod prepared;
 mod run;
+mod stamped;
 mod tls;
 mod usage;
 mod worker;

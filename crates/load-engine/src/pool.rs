@@ -153,7 +153,7 @@ impl Pool {
                 Err(error) => self.fail_first(worker, Outcome::Protocol, &error),
             }
         } else {
-            h1::serve(worker, self, opened.io, fresh).await;
+            h1::serve(worker, self, opened, fresh).await;
         }
         self.open.set(self.open.get() - 1);
         if !worker.is_stopping() {
@@ -196,6 +196,11 @@ impl Pool {
             return None;
         }
         Some(Rc::clone(best))
+    }
+
+    /// Whether no job waits for a connection and none is being opened.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.opening.get() == 0 && self.waiting.borrow().is_empty()
     }
 
     /// Jobs whose time is over while they wait.
