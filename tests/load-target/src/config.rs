@@ -69,6 +69,9 @@ pub struct TargetConfig {
     /// How many of the first requests are kept word for word
     #[arg(long, default_value_t = 0)]
     pub keep: usize,
+    /// Run on this core alone; Linux only
+    #[arg(long)]
+    pub core: Option<usize>,
 }
 
 impl Default for TargetConfig {
@@ -93,6 +96,7 @@ impl Default for TargetConfig {
             streams: 200,
             log: 200_000,
             keep: 0,
+            core: None,
         }
     }
 }

@@ -90,6 +90,15 @@ impl Truth {
         self.requests.iter().filter(|request| request.kind == kind).count()
     }
 
+    /// How late each request came, in milliseconds, against a schedule of `rate` a second that is laid so that the
+    /// request which kept it best was in time: what can be seen of a client's punctuality from here.
+    pub fn lateness(&self, rate: f64) -> Vec<f64> {
+        let late = |(number, request): (usize, &Request)| request.arrived_ns as f64 / 1e6 - number as f64 * 1e3 / rate;
+        let all: Vec<f64> = self.requests.iter().enumerate().map(late).collect();
+        let best = all.iter().copied().fold(f64::INFINITY, f64::min);
+        all.iter().map(|late| late - best).collect()
+    }
+
     /// Milliseconds from arrival to answer at `q` (0 to 1) of what was answered, by nearest rank: what a tool that
     /// knows nothing else should read.
     pub fn answered_quantile(&self, q: f64) -> f64 {
@@ -268,6 +277,16 @@ mod tests {
         close(truth.honest_quantile(0.25), 2.0);
         assert!(truth.honest_quantile(0.26).is_infinite());
         assert!(Truth::default().honest_quantile(0.5).is_nan());
+    }
+
+    #[test]
+    fn lateness_is_against_the_schedule_that_fits_best() {
+        let mut log = Log::new(3, 0);
+        for arrived_ms in [100, 110, 125] {
+            log.arrived(0, arrived_ms * 1_000_000, None, Kind::Ok);
+        }
+        assert_eq!(log.truth().lateness(100.0), [0.0, 0.0, 5.0]);
+        assert!(Truth::default().lateness(100.0).is_empty());
     }
 
     #[test]

@@ -34,10 +34,10 @@ pub(crate) struct Taken {
 }
 
 impl Shared {
-    pub(crate) fn new(config: TargetConfig) -> io::Result<Rc<Self>> {
+    pub(crate) fn new(config: TargetConfig, started: Instant) -> io::Result<Rc<Self>> {
         Ok(Rc::new(Self {
             answers: Answers::new(&config),
-            alarm: Alarm::new(Instant::now())?,
+            alarm: Alarm::new(started)?,
             log: RefCell::new(Log::new(config.log, config.keep)),
             first_ns: Cell::new(None),
             open: Cell::new(0),

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Builder;
@@ -24,6 +25,7 @@ const BACKLOG: u32 = 4096;
 pub struct Target {
     address: SocketAddr,
     control: SocketAddr,
+    started: Instant,
     ca_pem: Option<String>,
     orders: Option<mpsc::UnboundedSender<Order>>,
     thread: Option<JoinHandle<io::Result<()>>>,
@@ -42,15 +44,17 @@ impl Target {
     pub fn start(config: TargetConfig) -> io::Result<Self> {
         let tls = config.tls.then(|| Tls::generate(config.protocol)).transpose()?;
         let ca_pem = tls.as_ref().map(|tls| tls.ca_pem.clone());
+        let started = Instant::now();
         let (orders, received) = mpsc::unbounded_channel();
         let (ready, is_ready) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("load-target".to_owned())
             .spawn(move || {
+                stay_on(config.core)?;
                 let runtime = Builder::new_current_thread().enable_all().build()?;
                 let acceptor = tls.map(|tls| tls.acceptor);
                 LocalSet::new().block_on(&runtime, async move {
-                    let shared = Shared::new(config)?;
+                    let shared = Shared::new(config, started)?;
                     let listener = listen(shared.config.listen)?;
                     let control = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
                     let addresses = (listener.local_addr()?, control.local_addr()?);
@@ -66,6 +70,7 @@ impl Target {
         let mut target = Self {
             address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
             control: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            started,
             ca_pem,
             orders: Some(orders),
             thread: Some(thread),
@@ -80,6 +85,11 @@ impl Target {
                 .err()
                 .unwrap_or_else(|| io::Error::other("the target ended"))),
         }
+    }
+
+    /// What the times in its log are counted from.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// Where it listens.
@@ -143,6 +153,30 @@ impl Target {
 impl Drop for Target {
     fn drop(&mut self) {
         let _ = self.end();
+    }
+}
+
+/// Keeps this thread on one core, so that a benchmark can give the others away.
+#[cfg(target_os = "linux")]
+fn stay_on(core: Option<usize>) -> io::Result<()> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    let Some(core) = core else { return Ok(()) };
+    if core >= CpuSet::MAX_CPU {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("there is no core {core}"),
+        ));
+    }
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    Ok(sched_setaffinity(None, &cores)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on(core: Option<usize>) -> io::Result<()> {
+    match core {
+        None => Ok(()),
+        Some(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 
