@@ -32,7 +32,12 @@ pub struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Place { value: Value, escapes: Vec<Escape> },
+    Place {
+        value: Value,
+        escapes: Vec<Escape>,
+        /// Between the braces.
+        written: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +77,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Place { value, escapes } => {
+                Part::Place { value, escapes, .. } => {
                     let number;
                     let text = match value {
                         Value::Column(index) => row.and_then(|row| row.get(*index)).map_or("", String::as_str),
@@ -120,6 +125,22 @@ impl Template {
         })
     }
 
+    /// As it was written, for people. Not for secrets.
+    pub fn source(&self) -> String {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(literal) => text.push_str(literal),
+                Part::Place { written, .. } => {
+                    text.push_str("{{");
+                    text.push_str(written);
+                    text.push_str("}}");
+                }
+            }
+        }
+        text
+    }
+
     /// The same text as the inside of a JSON string: what it is made of is escaped, what it is filled with will be.
     pub(crate) fn into_json_string(self) -> Self {
         let parts = self.parts.into_iter().map(|part| match part {
@@ -128,9 +149,17 @@ impl Template {
                 escape::write(&text, &[Escape::Json], &mut escaped);
                 Part::Text(escaped)
             }
-            Part::Place { value, mut escapes } => {
+            Part::Place {
+                value,
+                mut escapes,
+                written,
+            } => {
                 escapes.push(Escape::Json);
-                Part::Place { value, escapes }
+                Part::Place {
+                    value,
+                    escapes,
+                    written,
+                }
             }
         });
         Self {

@@ -109,7 +109,11 @@ fn place(written: &str, columns: &[String], shown: impl Fn() -> String) -> Resul
             None => return Err(unknown(name, columns, shown())),
         },
     };
-    Ok(Some(Part::Place { value, escapes }))
+    Ok(Some(Part::Place {
+        value,
+        escapes,
+        written: written.trim().to_owned(),
+    }))
 }
 
 fn unknown(name: &str, columns: &[String], shown: String) -> TemplateError {
