@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, ensure};
 use clap::{Parser, ValueEnum};
 
-/// Measures the policy reloader beside its peers.
+/// Measures the policy reloader and load-gate beside their peers.
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 pub(crate) struct Args {
@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// The release binary to measure
     #[arg(long, env = "POLICY_RELOADER", value_name = "FILE")]
     policy_reloader: PathBuf,
+    /// The release binary of load-gate; the benches whose names begin with `load` need it
+    #[arg(long, env = "LOAD_GATE", value_name = "FILE")]
+    load_gate: Option<PathBuf>,
 }
 
 /// The benches.
@@ -35,16 +38,24 @@ pub(crate) enum Bench {
     Publish,
     Swaps,
     SwapsLarge,
+    LoadStart,
+    LoadCost,
+    LoadCeiling,
+    LoadTruth,
 }
 
 impl Bench {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 10] = [
         Self::Size,
         Self::Poll,
         Self::Memory,
         Self::Publish,
         Self::Swaps,
         Self::SwapsLarge,
+        Self::LoadStart,
+        Self::LoadCost,
+        Self::LoadCeiling,
+        Self::LoadTruth,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -55,6 +66,10 @@ impl Bench {
             Self::Publish => "publish",
             Self::Swaps => "swaps",
             Self::SwapsLarge => "swaps-large",
+            Self::LoadStart => "load-start",
+            Self::LoadCost => "load-cost",
+            Self::LoadCeiling => "load-ceiling",
+            Self::LoadTruth => "load-truth",
         }
     }
 
@@ -66,6 +81,10 @@ impl Bench {
             Self::Publish => "from MC's publication to the changed decision",
             Self::Swaps => "torn answers and latency, 1 module, 10 swaps/s, 1,000 queries/s",
             Self::SwapsLarge => "torn answers and latency, 11 modules, a swap every 2 s, 500 queries/s",
+            Self::LoadStart => "load-gate's static binary and its start",
+            Self::LoadCost => "processor time, memory and send lag of load tools at 50, 1,000 and 10,000 requests/s",
+            Self::LoadCeiling => "requests a second that load tools make on one core",
+            Self::LoadTruth => "p95 and p99 as load tools report them, against the target's own log",
         }
     }
 }
@@ -75,6 +94,7 @@ impl Bench {
 pub(crate) struct Setup {
     pub(crate) reloader: PathBuf,
     pub(crate) opa: PathBuf,
+    pub(crate) load_gate: Option<PathBuf>,
     pub(crate) rounds: u32,
     pub(crate) quick: bool,
 }
@@ -105,6 +125,14 @@ impl Args {
         Ok(Setup {
             reloader: reloader.canonicalize().context("finding the release binary")?,
             opa: tools::opa().context("a real OPA is needed; `make tools` installs it")?,
+            load_gate: self
+                .load_gate
+                .as_ref()
+                .map(|file| {
+                    file.canonicalize()
+                        .with_context(|| format!("finding {}", file.display()))
+                })
+                .transpose()?,
             rounds: if self.quick { 1 } else { self.rounds },
             quick: self.quick,
         })

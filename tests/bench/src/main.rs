@@ -1,4 +1,5 @@
-//! What `make bench` runs: measures the release binary of the policy reloader against a real OPA, beside its peers.
+//! What `make bench` runs: measures the release binaries, the policy reloader against a real OPA and load-gate against a
+//! target that keeps its own log, each beside its peers.
 //!
 //! Figures are printed with the target they belong to and whether it is met; they never fail the run. The exit code
 //! is not zero only when something did not work. What the figures mean is in docs/benchmarks.md.
@@ -7,6 +8,7 @@ mod args;
 mod http;
 mod idle_poll;
 mod load;
+mod load_gate;
 mod memory;
 mod opa;
 mod packs;
@@ -54,6 +56,10 @@ fn run(args: &Args) -> anyhow::Result<()> {
             Bench::Publish => publish::run(&setup),
             Bench::Swaps => swaps::run(&setup, &swaps::SMALL),
             Bench::SwapsLarge => swaps::run(&setup, &swaps::LARGE),
+            Bench::LoadStart => load_gate::start::run(&setup),
+            Bench::LoadCost => load_gate::cost::run(&setup),
+            Bench::LoadCeiling => load_gate::ceiling::run(&setup),
+            Bench::LoadTruth => load_gate::truth::run(&setup),
         };
         report.add(
             bench.name(),
