@@ -1,5 +1,6 @@
 //! A server that says exactly what it is told, byte by byte, to every question.
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
@@ -36,10 +37,10 @@ impl Server {
     pub(super) fn serve(&self, answer: &Answer) {
         let mut bytes = format!("HTTP/1.1 {} Whatever\r\n", answer.status);
         if let Some(content_type) = &answer.content_type {
-            bytes.push_str(&format!("Content-Type: {content_type}\r\n"));
+            write!(bytes, "Content-Type: {content_type}\r\n").unwrap();
         }
         if answer.status != 204 {
-            bytes.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+            write!(bytes, "Content-Length: {}\r\n", answer.body.len()).unwrap();
         }
         let mut bytes = format!("{bytes}\r\n").into_bytes();
         if answer.status != 204 {
