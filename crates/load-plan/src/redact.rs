@@ -30,6 +30,29 @@ impl Plan {
         tags
     }
 
+    /// The run in one line, without secrets: `POST https://staging.example.com/graphql, 50/s for 5m`.
+    pub fn subject(&self) -> String {
+        let what = match self.requests.as_slice() {
+            [one] => format!("{} {}", one.method, one.shown_url()),
+            several => {
+                let mut origins: Vec<&str> = several.iter().map(|request| request.origin.as_str()).collect();
+                origins.sort_unstable();
+                origins.dedup();
+                format!("{} requests to {}", several.len(), crate::text::list(&origins))
+            }
+        };
+        let schedule = &self.schedule;
+        let length = show(schedule.duration());
+        let mean = schedule.planned_total() as f64 / schedule.duration().as_secs_f64();
+        let peak = schedule.peak_rate();
+        // A constant rate differs from its mean by the last request at most.
+        if (mean - peak).abs() * schedule.duration().as_secs_f64() <= 1.0 {
+            format!("{what}, {}/s for {length}", short(peak))
+        } else {
+            format!("{what}, up to {}/s for {length}", short(peak))
+        }
+    }
+
     /// The plan as a document. Values of headers from variables and files, of headers that hold secrets by their name, and of
     /// URL queries are `[redacted]`; bodies are given by their size, GraphQL documents as they are.
     pub fn redacted(&self) -> Value {
@@ -136,6 +159,12 @@ impl Request {
         let origin = self.origin.as_str().trim_end_matches('/');
         redacted(&format!("{origin}{}", self.target.source()))
     }
+}
+
+/// Three decimals at most.
+fn short(number: f64) -> String {
+    let text = format!("{number:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn object(pairs: &[(String, String)]) -> Value {
