@@ -16,8 +16,7 @@ pub fn validity(input: ValidityInput) -> Validity {
         limits,
     } = input;
     let mut problems = Vec::new();
-    // Written so that NaN is a problem.
-    let over = |value: f64, limit: f64| !(value <= limit);
+    let over = |value: f64, limit: f64| value.is_nan() || value > limit;
     if over(lag_p99_ms, limits.lag_ms) {
         problems.push(format!(
             "requests were sent late by the generator itself: 1 % of them {} ms or more after they were due, at most {} ms are \

@@ -23,7 +23,7 @@ pub(crate) fn figure(value: f64) -> String {
         };
     }
     let magnitude = value.abs();
-    if magnitude >= 1000.0 && magnitude < 1e15 {
+    if (1000.0..1e15).contains(&magnitude) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let whole = count(magnitude.round() as u64);
         return if value < 0.0 { format!("-{whole}") } else { whole };
