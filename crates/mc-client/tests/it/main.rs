@@ -3,6 +3,7 @@
 
 mod attestation;
 mod broken;
+mod evidence;
 mod messages;
 mod pack;
 mod refused;

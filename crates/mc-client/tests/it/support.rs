@@ -94,7 +94,8 @@ async fn serve(mut stream: TcpStream, bytes: &[u8], then: &Then) {
         Then::Close => {}
         Then::Reset => stream.set_zero_linger().unwrap(),
         Then::Silence => {
-            let _ = stream.read(&mut [0]).await;
+            // What else the client sends (the body of a POST) is not an end of the silence.
+            while stream.read(&mut [0; 1024]).await.unwrap_or(0) > 0 {}
         }
         Then::Repeat(piece, pause) => {
             while stream.write_all(piece).await.is_ok() {
