@@ -82,7 +82,7 @@ pub enum MetricSummary {
     },
 }
 
-/// One quantile, honest and plain.
+/// One quantile, honest and plain. Both are interpolated at `q * (n - 1)`, as k6 does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct QuantileRow {
     /// Percent, 0 to 100.
@@ -91,7 +91,7 @@ pub struct QuantileRow {
     pub judged_ms: Option<f64>,
     /// Its interval.
     pub interval: Interval,
-    /// From sent to done over responses: what k6 shows.
+    /// From sent to done, over all requests that were sent and ended, failures as fast as they were: what k6 shows.
     pub plain_ms: Option<f64>,
 }
 
@@ -102,7 +102,7 @@ pub struct CurvePoint {
     pub percent: f64,
     /// Judged; `null` is infinity.
     pub judged_ms: Option<f64>,
-    /// From sent to done over responses; `null` without data.
+    /// From sent to done as k6 shows it; `null` without data.
     pub plain_ms: Option<f64>,
 }
 

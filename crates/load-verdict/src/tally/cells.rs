@@ -34,8 +34,8 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn add(&mut self, other: &Self) {
-        self.scheduled += other.scheduled;
-        self.failed += other.failed;
+        self.scheduled = self.scheduled.saturating_add(other.scheduled);
+        self.failed = self.failed.saturating_add(other.failed);
         self.max = self.max.max(other.max);
         for (a, b) in self.phases.iter_mut().zip(other.phases) {
             *a = a.saturating_add(b);
@@ -286,7 +286,7 @@ mod tests {
             let cells = Cells::new(seconds * SECOND);
             assert!(cells.cells.len() <= MOST_CELLS);
             assert!(cells.width * cells.cells.len() as u64 >= seconds * SECOND);
-            assert!(10 * SECOND % cells.width == 0 || seconds > 7200, "{seconds}");
+            assert!((10 * SECOND).is_multiple_of(cells.width) || seconds > 7200, "{seconds}");
         }
         assert_eq!(width(60 * SECOND), SECOND / 10);
         assert_eq!(width(300 * SECOND), SECOND / 2);

@@ -1,25 +1,18 @@
-//! A tally as part of a result document, and back again: nothing that figures or verdicts rest on is lost.
+//! A tally as part of a result document: nothing that figures or verdicts rest on is left out. `restore.rs` reads it back.
 
 use super::{
-    RequestSpec, Tags, Tally, TallySpec,
-    cells::Cell,
+    RequestSpec, Tags, Tally,
     hdr::{self, HdrError},
     histogram::Histogram,
-    series::{Data, Gauge, Series, Trend},
+    series::{Data, Series, Trend},
 };
-use crate::{
-    Outcome, Threshold,
-    judge::Batch,
-    threshold::{Metric, MetricKey, ThresholdError},
-};
+use crate::{Threshold, judge::Batch, threshold::ThresholdError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::collections::BTreeMap;
 
 /// The version of this format.
-const VERSION: u32 = 1;
-/// More scenarios or requests than a sample can name, or more cells than a run has, come from no run.
-const MOST: usize = 1 << 16;
+pub(super) const VERSION: u32 = 1;
 
 /// All that was kept of a run's samples, for judging it again and for merging it with others. Times are nanoseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -188,8 +181,9 @@ pub struct CellDump {
     pub max_ns: u64,
     /// Sums of lag, queue, connect, TLS, server and receive time.
     pub phases_ns: [u64; 6],
-    /// Latency buckets that are not empty: number and count.
-    pub buckets: Vec<(usize, u32)>,
+    /// Latency buckets that are not empty, from low to high: for each, how many buckets it lies behind the one before, and its
+    /// count; as LEB128 numbers in base64. Bucket `b < 64` begins at `1024 b` ns; after that there are 32 for every doubling.
+    pub buckets: String,
 }
 
 /// A saved tally that cannot be read.
@@ -224,10 +218,6 @@ pub enum DumpError {
         /// Which part.
         what: String,
     },
-}
-
-fn damaged(what: impl Into<String>) -> DumpError {
-    DumpError::Damaged { what: what.into() }
 }
 
 impl Tally {
@@ -290,131 +280,15 @@ impl Tally {
                     failed: cell.failed,
                     max_ns: cell.max,
                     phases_ns: cell.phases,
-                    buckets: self.cells.buckets_of(at).collect(),
+                    buckets: hdr::encode_pairs(self.cells.buckets_of(at)),
                 })
                 .collect(),
         })
-    }
-
-    /// What was dumped.
-    pub fn from_dump(dump: &TallyDump) -> Result<Self, DumpError> {
-        if dump.version != VERSION {
-            return Err(DumpError::Version { found: dump.version });
-        }
-        let kinds = dump.scenarios.len().saturating_mul(dump.requests.len());
-        if dump.scenarios.len() > MOST || dump.requests.len() > MOST || kinds > MOST * 16 || dump.planned.len() != kinds
-        {
-            return Err(damaged(format!(
-                "{} numbers of planned requests for {kinds} kinds of requests",
-                dump.planned.len()
-            )));
-        }
-        let thresholds: Vec<Threshold> = dump.thresholds.iter().map(threshold).collect::<Result<_, _>>()?;
-        let spec = TallySpec {
-            scenarios: dump.scenarios.clone(),
-            requests: dump
-                .requests
-                .iter()
-                .map(|RequestDump { tags, checks }| RequestSpec {
-                    tags: tags.clone(),
-                    checks: *checks,
-                })
-                .collect(),
-            checks: dump.checks.iter().map(|check| check.name.clone()).collect(),
-            thresholds,
-            planned: dump.planned.clone(),
-            counted: Duration::from_nanos(dump.counted_ns),
-            warm_up: Duration::from_nanos(dump.warm_up_ns),
-            timeout: Duration::from_nanos(dump.timeout_ns),
-        };
-        let mut tally = Self::new(Arc::new(spec));
-        tally.elapsed = dump.elapsed_ns.map(Duration::from_nanos);
-        tally.last_due = dump.last_due_ns;
-        tally.warm_up = dump.warm_up_requests;
-        tally.checks = dump.checks.iter().map(|check| [check.passes, check.fails]).collect();
-        for (name, count) in &dump.outcomes {
-            let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == name);
-            tally.outcomes[outcome.ok_or_else(|| damaged(format!("unknown outcome `{name}`")))? as usize] = *count;
-        }
-        for (status, count) in &dump.statuses {
-            let place = tally.statuses.get_mut(usize::from(*status));
-            *place.ok_or_else(|| damaged(format!("unknown status {status}")))? = *count;
-        }
-        if dump.series.len() != tally.series.len() {
-            return Err(damaged(format!(
-                "{} metrics, expected {}",
-                dump.series.len(),
-                tally.series.len()
-            )));
-        }
-        for (series, saved) in tally.series.iter_mut().zip(&dump.series) {
-            restore(series, saved, &dump.thresholds)?;
-        }
-        for saved in &dump.cells {
-            let cell = Cell {
-                scheduled: saved.scheduled,
-                failed: saved.failed,
-                max: saved.max_ns,
-                phases: saved.phases_ns,
-            };
-            let held: u64 = saved.buckets.iter().map(|(_, count)| u64::from(*count)).sum();
-            let whole = held.checked_add(saved.failed) == Some(saved.scheduled);
-            if !whole || !tally.cells.restore(saved.at, cell, saved.buckets.iter().copied()) {
-                return Err(damaged(format!("cell {} does not fit", saved.at)));
-            }
-        }
-        tally.check_totals()?;
-        Ok(tally)
-    }
-
-    /// Every request is in the outcomes, in the cells and in the judged latencies: the same number of times, or somebody has
-    /// changed one of them.
-    fn check_totals(&self) -> Result<(), DumpError> {
-        let overflow = || damaged("numbers that are too large");
-        let scheduled = self
-            .outcomes
-            .iter()
-            .try_fold(0u64, |sum, count| sum.checked_add(*count))
-            .ok_or_else(overflow)?;
-        let cells = self
-            .cells
-            .cells()
-            .iter()
-            .try_fold(0u64, |sum, cell| sum.checked_add(cell.scheduled))
-            .ok_or_else(overflow)?;
-        let judged = self.judged().map_or(0, crate::judge::Ranked::count);
-        self.spec
-            .planned
-            .iter()
-            .try_fold(0u64, |sum, count| sum.checked_add(*count))
-            .ok_or_else(overflow)?;
-        let succeeded = self.outcomes[Outcome::Ok as usize];
-        let finite = match &self.base(Metric::HttpReqDuration).data {
-            Data::Trend(trend) => trend.judged.finite.count(),
-            _ => succeeded,
-        };
-        if cells != scheduled || judged != scheduled || finite != succeeded {
-            let what = format!(
-                "{scheduled} requests by outcome, {cells} by time, {judged} by latency; {succeeded} right answers, {finite} latencies"
-            );
-            return Err(damaged(what));
-        }
-        Ok(())
     }
 }
 
 fn pairs(batches: &[Batch]) -> Vec<[u64; 2]> {
     batches.iter().map(|batch| [batch.n, batch.bad]).collect()
-}
-
-fn unpaired(saved: &[[u64; 2]], expected: usize) -> Result<Vec<Batch>, DumpError> {
-    if saved.len() != expected || saved.iter().any(|[n, bad]| bad > n) {
-        return Err(damaged(format!(
-            "{} stretches of the schedule, expected {expected}",
-            saved.len()
-        )));
-    }
-    Ok(saved.iter().map(|[n, bad]| Batch { n: *n, bad: *bad }).collect())
 }
 
 fn threshold_dump(threshold: &Threshold) -> ThresholdDump {
@@ -429,12 +303,6 @@ fn threshold_dump(threshold: &Threshold) -> ThresholdDump {
     }
 }
 
-fn threshold(saved: &ThresholdDump) -> Result<Threshold, DumpError> {
-    Ok(Threshold::parse(&saved.metric, &saved.expression)
-        .map_err(DumpError::Threshold)?
-        .with_abort(saved.abort_on_fail, Duration::from_nanos(saved.delay_abort_ns)))
-}
-
 fn histogram_dump(histogram: &Histogram) -> Result<HistogramDump, DumpError> {
     Ok(HistogramDump {
         hdr: match histogram.count() {
@@ -446,23 +314,6 @@ fn histogram_dump(histogram: &Histogram) -> Result<HistogramDump, DumpError> {
         min_ns: histogram.min().unwrap_or(0),
         max_ns: histogram.max().unwrap_or(0),
     })
-}
-
-fn histogram(metric: &MetricKey, empty: &Histogram, saved: &HistogramDump) -> Result<Histogram, DumpError> {
-    if saved.count == 0 {
-        return Ok(empty.clone());
-    }
-    let exact = [saved.count, saved.sum_ns, saved.min_ns, saved.max_ns];
-    let read = hdr::decode(&saved.hdr, exact).map_err(|source| DumpError::Histogram {
-        metric: metric.to_string(),
-        source,
-    })?;
-    if read.digits() != empty.digits() || saved.min_ns > saved.max_ns {
-        return Err(damaged(format!(
-            "the histogram of {metric} has other buckets or bounds than its metric"
-        )));
-    }
-    Ok(read)
 }
 
 fn series_dump(series: &Series) -> Result<SeriesDump, DumpError> {
@@ -491,78 +342,4 @@ fn series_dump(series: &Series) -> Result<SeriesDump, DumpError> {
             },
         },
     })
-}
-
-fn restore(series: &mut Series, saved: &SeriesDump, thresholds: &[ThresholdDump]) -> Result<(), DumpError> {
-    if saved.metric != series.key.to_string() {
-        return Err(damaged(format!(
-            "found `{}` where `{}` belongs",
-            saved.metric, series.key
-        )));
-    }
-    series.requests = saved.requests;
-    match (&mut series.data, &saved.data) {
-        (
-            Data::Trend(trend),
-            DataDump::Trend {
-                judged,
-                infinite,
-                plain,
-            },
-        ) => {
-            if plain.len() != trend.plain.len() || judged.count.checked_add(*infinite) != Some(saved.requests) {
-                return Err(damaged(format!("`{}` has other parts than its metric", saved.metric)));
-            }
-            trend.judged.finite = histogram(&series.key, &trend.judged.finite, judged)?;
-            trend.judged.infinite = *infinite;
-            for (part, saved) in trend.plain.iter_mut().zip(plain) {
-                *part = histogram(&series.key, part, saved)?;
-            }
-            for counted in &mut trend.counted {
-                let Some(saved) = thresholds.get(counted.order) else {
-                    continue;
-                };
-                (counted.bad, counted.hard_bad) = (saved.bad, saved.hard_bad);
-                counted.batches = unpaired(&saved.batches, counted.batches.len())?;
-                let total = Batch {
-                    n: counted.batches.iter().map(|batch| batch.n).sum(),
-                    bad: counted.batches.iter().map(|batch| batch.bad).sum(),
-                };
-                if total.n != series.requests || total.bad != saved.bad || saved.hard_bad > saved.bad {
-                    return Err(damaged(format!(
-                        "the counts of the threshold `{}` do not add up",
-                        counted.threshold
-                    )));
-                }
-            }
-        }
-        (
-            Data::Rate(rate),
-            DataDump::Rate {
-                total,
-                trues,
-                hard,
-                plain_total,
-                plain_trues,
-                batches,
-            },
-        ) => {
-            if trues > total || plain_trues > plain_total || plain_total > total || hard > total {
-                return Err(damaged(format!("the counts of `{}` do not add up", saved.metric)));
-            }
-            rate.batches = unpaired(batches, rate.batches.len())?;
-            (rate.total, rate.trues, rate.hard) = (*total, *trues, *hard);
-            (rate.plain_total, rate.plain_trues) = (*plain_total, *plain_trues);
-        }
-        (Data::Counter(count), DataDump::Counter { count: saved }) => *count = *saved,
-        (Data::Gauge(gauge), DataDump::Gauge { value, min, max }) => {
-            *gauge = Gauge {
-                value: *value,
-                min: *min,
-                max: *max,
-            };
-        }
-        _ => return Err(damaged(format!("`{}` has another type than its metric", saved.metric))),
-    }
-    Ok(())
 }

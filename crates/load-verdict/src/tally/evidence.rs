@@ -212,7 +212,7 @@ impl Tally {
                 Metric::Checks => u64::from((spec.requests[request].checks & series.filter.checks).count_ones()),
                 _ => 1,
             };
-            planned.total += count * each;
+            planned.total = planned.total.saturating_add(count.saturating_mul(each));
             planned.per_request = planned.per_request.max(each);
         }
         planned

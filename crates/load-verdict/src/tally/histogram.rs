@@ -256,6 +256,7 @@ const fn range(digits: Digits, index: usize) -> (u64, u64) {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::needless_for_each)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -97,16 +97,16 @@ impl Counted {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.bad += other.bad;
-        self.hard_bad += other.hard_bad;
+        self.bad = self.bad.saturating_add(other.bad);
+        self.hard_bad = self.hard_bad.saturating_add(other.hard_bad);
         add_batches(&mut self.batches, &other.batches);
     }
 }
 
 pub(super) fn add_batches(mine: &mut [Batch], theirs: &[Batch]) {
     for (a, b) in mine.iter_mut().zip(theirs) {
-        a.n += b.n;
-        a.bad += b.bad;
+        a.n = a.n.saturating_add(b.n);
+        a.bad = a.bad.saturating_add(b.bad);
     }
 }
 

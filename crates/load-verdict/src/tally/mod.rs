@@ -9,13 +9,20 @@
 //! | `cells.rs` | the run by time |
 //! | `evidence.rs` | what the judge is given; judging again by other thresholds |
 //! | `figures.rs`, `time.rs` | the [`Summary`](crate::summary::Summary) |
-//! | `dump.rs`, `hdr.rs` | the tally as part of a result document, and back; merging pods |
+//! | `dump.rs`, `restore.rs`, `hdr.rs` | the tally as part of a result document, and back |
 //!
 //! # Memory
 //! Nothing grows with the number of requests or the length of the run. Histograms and cells are allocated in pieces of 1 to 4
 //! KiB when a latency first falls there, and never again for that range: after its first seconds a run allocates nothing.
-//! A run of 15,000 requests between 1 ms and 1 s needs about 1.3 MiB; the worst that any latencies can do is 4.5 MiB
-//! for the 720 cells of a run without thresholds by tags, and up to 4.4 MiB more for each `http_req_duration{...}`. [`Tally::memory`] tells.
+//!
+//! | | typical run (1 to 1,000 ms) | the worst that any latencies can do |
+//! |---|---|---|
+//! | empty | 0.15 MiB | |
+//! | all metrics without tags | 1.3 MiB | 8.3 MiB |
+//! | each `http_req_duration{...}` more | 0.7 MiB | 4.6 MiB |
+//! | each other metric with tags more | 0.05 MiB | 0.2 MiB |
+//!
+//! [`Tally::memory`] tells. Recording takes 80 ns (130 ns with three metrics by tags) at `opt-level = "s"`.
 //!
 //! # Accuracy
 //! Counts of thresholds are exact, in nanoseconds. Quantiles of `http_req_duration` err by less than 1/16,000 of the value (or 16
@@ -29,6 +36,7 @@ mod hdr;
 mod histogram;
 mod limit;
 mod quantile;
+mod restore;
 mod series;
 mod spec;
 #[cfg(test)]
@@ -224,7 +232,7 @@ impl Tally {
         for (mine, theirs) in self.checks.iter_mut().zip(&other.checks) {
             add_all(mine, theirs);
         }
-        self.warm_up += other.warm_up;
+        self.warm_up = self.warm_up.saturating_add(other.warm_up);
         self.last_due = self.last_due.max(other.last_due);
         self.elapsed = match (self.elapsed, other.elapsed) {
             (Some(a), Some(b)) => Some(a.max(b)),
@@ -266,7 +274,7 @@ impl Tally {
 
     /// Requests that were due so far.
     pub fn scheduled(&self) -> u64 {
-        self.outcomes.iter().sum()
+        self.outcomes.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Requests of the warm-up, which nothing else counts.
@@ -338,6 +346,6 @@ fn same_key(a: &MetricKey, b: &MetricKey) -> bool {
 
 fn add_all(mine: &mut [u64], theirs: &[u64]) {
     for (a, b) in mine.iter_mut().zip(theirs) {
-        *a += b;
+        *a = a.saturating_add(*b);
     }
 }

@@ -183,6 +183,7 @@ pub(super) fn walk(mut buckets: impl Iterator<Item = Bucket>, count: u64, ranks:
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::needless_for_each)]
 mod tests {
     use super::{
         super::histogram::{Digits, Histogram},

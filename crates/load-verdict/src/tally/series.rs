@@ -151,7 +151,7 @@ impl Series {
     /// Takes a sample whose tags match.
     #[inline]
     pub(super) fn record(&mut self, sample: &Sample, measured: &Measured) {
-        self.requests += 1;
+        self.requests += u64::from(!matches!(self.data, Data::Gauge(_)));
         match &mut self.data {
             Data::Trend(trend) => trend.record(self.key.metric, sample, measured),
             Data::Rate(rate) => rate.record(self.key.metric, self.filter.checks, sample, measured),
@@ -168,7 +168,8 @@ impl Series {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
+        // Saturating, here and below: a document that somebody wrote by hand may hold any number.
+        self.requests = self.requests.saturating_add(other.requests);
         match (&mut self.data, &other.data) {
             (Data::Trend(mine), Data::Trend(theirs)) => mine.add(theirs),
             (Data::Rate(mine), Data::Rate(theirs)) => mine.add(theirs),
@@ -233,7 +234,7 @@ impl Trend {
 
     fn add(&mut self, other: &Self) {
         self.judged.finite.add(&other.judged.finite);
-        self.judged.infinite += other.judged.infinite;
+        self.judged.infinite = self.judged.infinite.saturating_add(other.judged.infinite);
         for (mine, theirs) in self.plain.iter_mut().zip(&other.plain) {
             mine.add(theirs);
         }
@@ -317,11 +318,11 @@ impl Rate {
     }
 
     fn add(&mut self, other: &Self) {
-        self.total += other.total;
-        self.trues += other.trues;
-        self.hard += other.hard;
-        self.plain_total += other.plain_total;
-        self.plain_trues += other.plain_trues;
+        self.total = self.total.saturating_add(other.total);
+        self.trues = self.trues.saturating_add(other.trues);
+        self.hard = self.hard.saturating_add(other.hard);
+        self.plain_total = self.plain_total.saturating_add(other.plain_total);
+        self.plain_trues = self.plain_trues.saturating_add(other.plain_trues);
         add_batches(&mut self.batches, &other.batches);
     }
 

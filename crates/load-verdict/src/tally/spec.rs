@@ -43,7 +43,7 @@ pub struct TallySpec {
 impl TallySpec {
     /// Requests that are planned in all.
     pub fn planned_total(&self) -> u64 {
-        self.planned.iter().sum()
+        self.planned.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Whether any sample can have these tags. k6 silently passes a threshold whose tags match nothing.
