@@ -3,8 +3,14 @@
 pub mod args;
 mod commands;
 mod evidence;
+mod exit_code;
+mod measure;
+mod outputs;
 mod push;
+mod samples;
+mod saved;
 mod serve;
+mod show;
 
 use args::{Cli, Command};
 use std::process::ExitCode;
@@ -12,7 +18,8 @@ use std::process::ExitCode;
 /// Does what the command line says.
 pub fn main(cli: Cli) -> ExitCode {
     runtime::exit::report(match cli.command {
-        Command::Run(args) => commands::run::run(*args),
+        // The only one whose exit codes may be k6's.
+        Command::Run(args) => return commands::run::run(&args),
         Command::Evidence(args) => commands::evidence::evidence(&args),
         Command::Serve(args) => commands::serve::serve(&args),
         Command::Report(args) => commands::report::report(&args),

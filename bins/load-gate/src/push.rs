@@ -25,6 +25,8 @@ const LONGEST_COMPLAINT: usize = 300;
 /// Where the metrics go.
 #[derive(Debug, Clone)]
 pub(crate) struct PushTarget {
+    /// From `runtime::http::client`.
+    pub(crate) client: reqwest::Client,
     /// Pushgateway's address, with a path prefix if it has one.
     pub(crate) url: Url,
     /// Bearer token, if it wants one.
@@ -81,7 +83,8 @@ pub(crate) enum PushError {
 ///
 /// # Errors
 /// They did not arrive; see [`PushError`].
-pub(crate) async fn push(client: &reqwest::Client, target: &PushTarget, text: &str) -> Result<(), PushError> {
+pub(crate) async fn push(target: &PushTarget, text: String) -> Result<(), PushError> {
+    let text = axum::body::Bytes::from(text);
     let url = address(&target.url, &target.group).ok_or_else(|| PushError::Address {
         url: runtime::http::redact(&target.url),
     })?;
@@ -92,11 +95,12 @@ pub(crate) async fn push(client: &reqwest::Client, target: &PushTarget, text: &s
     };
     let send = || async {
         // PUT, not POST: what an earlier run said about thresholds that are no longer asked for must not stay.
-        let mut request = client
+        let mut request = target
+            .client
             .put(url.clone())
             .timeout(TIMEOUT)
             .header(header::CONTENT_TYPE, CONTENT_TYPE)
-            .body(text.to_owned());
+            .body(text.clone());
         if let Some(token) = &token {
             request = request.bearer_auth(token.expose());
         }
@@ -121,17 +125,6 @@ pub(crate) async fn push(client: &reqwest::Client, target: &PushTarget, text: &s
         status,
         complaint: complaint(response).await,
     })
-}
-
-/// As [`push`], with the failure as a warning in the log.
-pub(crate) async fn push_or_warn(client: &reqwest::Client, target: &PushTarget, text: &str) {
-    match push(client, target, text).await {
-        Ok(()) => tracing::info!(url = %runtime::http::redact(&target.url), "metrics pushed"),
-        Err(error) => tracing::warn!(
-            error = %runtime::exit::chain_of(&error),
-            "the metrics were not pushed; the verdict stands"
-        ),
-    }
 }
 
 /// The beginning of what a server said, on one line.
