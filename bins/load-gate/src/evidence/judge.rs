@@ -50,13 +50,15 @@ fn answered(answer: EvidenceOk, age: Age) -> Judged {
     };
     let ended = match age {
         Age::Fresh { ended } => Some(ended),
-        Age::Unknown => {
+        Age::Unknown if answer.ok => {
+            // A pass that rests on figures of an unknown age says so.
             reasons.push(format!(
                 "the age of the snapshot is not known: its window {:?} names no time",
                 answer.snapshot.window
             ));
             None
         }
+        Age::Unknown => None,
     };
     Judged {
         verdict,

@@ -91,8 +91,13 @@ fn a_bad_release_fails_by_mcs_own_reasons() {
     let sim = mc();
     let result = asked("bad", FAIL, &mut ask(&sim.url(), "r2")).json();
     assert_eq!(result["verdict"], "FAIL");
-    assert_eq!(result["reasons"][0], "p95 900 ms is over the budget of 350 ms");
-    assert_eq!(result["reasons"][1], "error rate 0.05 is over the budget of 0.02");
+    assert_eq!(
+        result["reasons"],
+        json!([
+            "p95 900 ms is over the budget of 350 ms",
+            "error rate 0.05 is over the budget of 0.02",
+        ])
+    );
     assert_eq!(result["snapshot"]["p95Ms"], 900);
 }
 
@@ -141,7 +146,7 @@ fn people_get_sentences() {
     assert_eq!(
         ended.stdout,
         "FAIL: release r2 of cos\n  p95 900 ms is over the budget of 350 ms\n  error rate 0.05 is over the budget of \
-         0.02\n  the age of the snapshot is not known: its window \"15m\" names no time\n  asked once\n"
+         0.02\n  asked once\n"
     );
 }
 
