@@ -141,15 +141,29 @@ impl Histogram {
         if self.max < limit {
             return self.count;
         }
-        self.buckets()
-            .take_while(|bucket| bucket.end <= limit)
-            .map(|bucket| bucket.count)
-            .sum()
+        let below = |bucket: &Bucket| bucket.end <= limit;
+        self.buckets().take_while(below).map(|bucket| bucket.count).sum()
     }
 
     /// The buckets that hold something, from low to high.
     pub(super) fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
-        union(std::slice::from_ref(self))
+        self.chunks.iter().enumerate().flat_map(move |(chunk, counts)| {
+            let counts = counts.as_deref().map_or(&[][..], |counts| &counts[..]);
+            counts
+                .iter()
+                .enumerate()
+                .filter(|(_, count)| **count > 0)
+                .map(move |(offset, count)| {
+                    let index = chunk << CHUNK_BITS | offset;
+                    let (start, end) = range(self.digits, index);
+                    Bucket {
+                        index,
+                        start,
+                        end,
+                        count: u64::from(*count),
+                    }
+                })
+        })
     }
 
     /// Puts `count` values back where [`buckets`](Self::buckets) showed them; `exact` are the figures that buckets cannot carry.
@@ -198,42 +212,48 @@ pub(super) struct Bucket {
     pub(super) count: u64,
 }
 
-/// The buckets of several histograms of the same digits as if they were one, from low to high, empty ones left out.
-pub(super) fn union(parts: &[Histogram]) -> impl Iterator<Item = Bucket> + '_ {
-    union_of(parts.iter())
+/// Several histograms of the same digits as if they were one.
+#[derive(Debug, Clone)]
+pub(super) struct Union<'a> {
+    pub(super) parts: Vec<&'a Histogram>,
 }
 
-/// The same for parts that are not next to each other.
-pub(super) fn union_of<'a>(
-    parts: impl Iterator<Item = &'a Histogram> + Clone + 'a,
-) -> impl Iterator<Item = Bucket> + 'a {
-    let digits = parts.clone().next().map_or(Digits::Three, Histogram::digits);
-    let chunks = parts.clone().map(|part| part.chunks.len()).max().unwrap_or(0);
-    (0..chunks)
-        .filter_map(move |chunk| {
-            let mut sum = None;
-            for counts in parts.clone().filter_map(|part| part.chunks.get(chunk)?.as_deref()) {
-                for (total, count) in sum.get_or_insert([0u64; CHUNK]).iter_mut().zip(counts) {
-                    *total += u64::from(*count);
-                }
-            }
-            Some((chunk, sum?))
+impl<'a> Union<'a> {
+    /// How many chunks of buckets there are.
+    pub(super) fn chunks(&self) -> usize {
+        self.parts.iter().map(|part| part.chunks.len()).max().unwrap_or(0)
+    }
+
+    fn counts(&self, chunk: usize) -> impl Iterator<Item = &'a [u32; CHUNK]> + Clone + use<'a, '_> {
+        self.parts
+            .iter()
+            .filter_map(move |part| part.chunks.get(chunk)?.as_deref())
+    }
+
+    /// Values in a chunk: finds the chunk of a rank without looking at the buckets of all those before.
+    pub(super) fn count_of(&self, chunk: usize) -> u64 {
+        self.counts(chunk)
+            .map(|counts| counts.iter().map(|count| u64::from(*count)).sum::<u64>())
+            .sum()
+    }
+
+    /// The non-empty buckets of a chunk, from low to high.
+    pub(super) fn buckets_of(&self, chunk: usize) -> impl Iterator<Item = Bucket> + use<'a, '_> {
+        let digits = self.parts.first().map_or(Digits::Three, |part| part.digits);
+        let counts = self.counts(chunk);
+        let used = if counts.clone().next().is_some() { CHUNK } else { 0 };
+        (0..used).filter_map(move |offset| {
+            let count = counts.clone().map(|counts| u64::from(counts[offset])).sum();
+            let index = chunk << CHUNK_BITS | offset;
+            let (start, end) = range(digits, index);
+            (count > 0).then_some(Bucket {
+                index,
+                start,
+                end,
+                count,
+            })
         })
-        .flat_map(move |(chunk, sum)| {
-            sum.into_iter()
-                .enumerate()
-                .filter(|(_, count)| *count > 0)
-                .map(move |(offset, count)| {
-                    let index = chunk << CHUNK_BITS | offset;
-                    let (start, end) = range(digits, index);
-                    Bucket {
-                        index,
-                        start,
-                        end,
-                        count,
-                    }
-                })
-        })
+    }
 }
 
 /// The bucket of a value that is at most [`TOP`].

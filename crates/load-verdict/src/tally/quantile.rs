@@ -4,7 +4,7 @@
 //! of its width. So the error is well below the bucket's width, which itself is below 1/16,000 of the value for the latencies
 //! that are judged.
 
-use super::histogram::{Bucket, Histogram, union_of};
+use super::histogram::{Bucket, Histogram, Union};
 use crate::judge::Ranked;
 
 /// Nanoseconds as milliseconds.
@@ -82,25 +82,39 @@ impl Population<'_> {
 
     /// The values of the given ranks (1 is the smallest; ascending) in nanoseconds, in one pass. `None` is infinite, or no value.
     pub(super) fn at_ranks(&self, ranks: &[u64]) -> Vec<Option<f64>> {
-        let (min, max) = (self.min().unwrap_or(0), self.max().unwrap_or(0));
-        // Of the first and the last bucket, only the part that is used.
-        let buckets = union_of(self.parts.iter().copied()).map(|bucket| Bucket {
-            start: bucket.start.max(min),
-            end: bucket.end.min(max.saturating_add(1)).max(bucket.start.max(min)),
-            ..bucket
-        });
-        let (min, max) = (min as f64, max as f64);
-        walk(buckets, self.finite(), ranks)
-            .into_iter()
-            .map(|value| value.map(|value| value.clamp(min, max)))
-            .zip(ranks)
-            // Smallest and largest are known exactly.
-            .map(|(value, rank)| match value {
-                Some(_) if *rank <= 1 => Some(min),
-                Some(_) if *rank == self.finite() => Some(max),
-                other => other,
-            })
-            .collect()
+        let (min, max, count) = (self.min().unwrap_or(0), self.max().unwrap_or(0), self.finite());
+        let union = Union {
+            parts: self.parts.clone(),
+        };
+        let mut values = Vec::with_capacity(ranks.len());
+        let mut before = 0;
+        for chunk in 0..union.chunks() {
+            let until = before + union.count_of(chunk);
+            let here: Vec<u64> = ranks[values.len()..]
+                .iter()
+                .map(|rank| (*rank).max(1))
+                .take_while(|rank| *rank <= until)
+                .map(|rank| rank - before)
+                .collect();
+            if !here.is_empty() {
+                // Of the first and the last bucket, only the part that is used.
+                let buckets = union.buckets_of(chunk).map(|bucket| Bucket {
+                    start: bucket.start.max(min),
+                    end: bucket.end.min(max.saturating_add(1)).max(bucket.start.max(min)),
+                    ..bucket
+                });
+                values.extend(walk(buckets, until - before, &here));
+            }
+            before = until;
+        }
+        values.resize(ranks.len(), None);
+        // Smallest and largest are known exactly.
+        let exact = |(value, rank): (Option<f64>, &u64)| match value {
+            Some(_) if *rank <= 1 => Some(min as f64),
+            Some(_) if *rank == count => Some(max as f64),
+            other => other.map(|value| value.clamp(min as f64, max as f64)),
+        };
+        values.into_iter().zip(ranks).map(exact).collect()
     }
 
     /// Quantiles (0 to 1, ascending) in milliseconds as k6 computes them: linear interpolation at `q * (n - 1)`.
