@@ -268,6 +268,11 @@ impl Running {
         self.shared.ask(2);
     }
 
+    /// Threads that send.
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
     /// Whether every thread has ended.
     pub fn is_finished(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)

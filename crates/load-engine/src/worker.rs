@@ -158,6 +158,8 @@ impl Worker {
         self.clock.set(Clock::starting_at(start));
         let mut pacer = Pacer::new()?;
         let sweeper = tokio::task::spawn_local(sweep(Rc::clone(self)));
+        // The clock says 0 until the start, so "due" has no meaning before it.
+        poll_fn(|cx| pacer.poll_until(&self.clock(), 0, cx)).await?;
         let mut burst = 0;
         let mut before_ns = 0;
         for arrival in self.plan.schedule.arrivals(shard, shards) {

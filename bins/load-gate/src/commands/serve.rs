@@ -25,7 +25,7 @@ const MARGIN: Duration = Duration::from_secs(15);
 
 /// Serves until SIGTERM.
 pub(crate) fn serve(args: &ServeArgs) -> Result<Exit, Failure> {
-    serve_with(args, no_runs())
+    serve_with(args, super::serve_run::runs())
 }
 
 /// As [`serve`], with what carries load runs out.
@@ -66,10 +66,6 @@ pub(crate) fn serve_with(args: &ServeArgs, run: RunFn) -> Result<Exit, Failure> 
     // A load run that does not stop at once must not keep the process.
     executor.shutdown_background();
     done
-}
-
-fn no_runs() -> RunFn {
-    Arc::new(|_| Box::pin(async { Err(Failure::usage("load runs are not wired up yet")) }))
 }
 
 struct Parts {

@@ -97,15 +97,16 @@ fn it_does_not_wait_for_what_only_a_person_can_mend() {
 fn the_deadline_ends_it_with_what_was_known() {
     let sim = mc();
     let started = Instant::now();
-    let result = asked("no evidence", NO_VERDICT, &mut poll(&sim, "r3", "400ms")).json();
+    let result = asked("no evidence", NO_VERDICT, &mut poll(&sim, "r3", "1s")).json();
     assert!(started.elapsed() < PATIENCE);
     assert_eq!(result["cause"], "no_evidence");
-    assert!(result["asked"].as_u64().unwrap() > 3, "{result}");
-    assert!(result["elapsedMs"].as_u64().unwrap() <= 400, "{result}");
+    assert!(result["asked"].as_u64().unwrap() > 1, "{result}");
+    let elapsed = result["elapsedMs"].as_u64().unwrap();
+    assert!((750..10_000).contains(&elapsed), "{result}");
 
     sim.stop();
-    let result = asked("gone", DEPENDENCY, &mut poll(&sim, "r3", "400ms")).json();
-    assert!(result["asked"].as_u64().unwrap() > 3, "{result}");
+    let result = asked("gone", DEPENDENCY, &mut poll(&sim, "r3", "1s")).json();
+    assert!(result["asked"].as_u64().unwrap() > 1, "{result}");
     sim.restart().unwrap();
 
     // The deadline comes in the middle of the second question: the first one counts.

@@ -1,0 +1,273 @@
+//! A load run from its plan to its judged result.
+//!
+//! ```text
+//! load_engine (threads) --samples, every 0.1 s--> Tally --> judge --> ResultDoc
+//!                                             \--> --samples file, progress, early stop
+//! ```
+
+mod environment;
+mod spec;
+mod watch;
+
+use crate::samples::SampleFile;
+use anyhow::Context;
+use load_engine::{Finished, Running, SetupError, Usage};
+use load_plan::{Plan, plan::EarlyStop};
+use load_report::{ResultDoc, SCHEMA, Tool, render::Progress};
+use load_verdict::{
+    Judgement, Sample,
+    judge::{JudgeOptions, Stop, StopRule, Validity, ValidityInput, ValidityLimits},
+    tally::Tally,
+};
+use runtime::{
+    Shutdown,
+    exit::{Exit, Failure, ResultExt},
+};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use watch::Watch;
+
+/// How often samples are taken from the sending threads.
+const TICK: Duration = Duration::from_millis(100);
+/// How often it is asked whether the run may end before its time.
+const ASK: Duration = Duration::from_millis(500);
+/// How often progress is told.
+const TELL: Duration = Duration::from_secs(1);
+/// While the target is waited for.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+/// A request that was taken up later than this was not sent in time.
+const IN_TIME_NS: u64 = 1_000_000_000;
+/// A generator's lateness is little against a limit when it is below this part of it.
+const LITTLE: f64 = 0.05;
+
+/// What is to be measured.
+pub(crate) struct Order {
+    pub(crate) plan: Arc<Plan>,
+    /// What was asked for, without secrets.
+    pub(crate) config: serde_json::Value,
+    /// One line about it, without secrets.
+    pub(crate) subject: String,
+    /// Where every request is written.
+    pub(crate) samples: Option<PathBuf>,
+    /// How long the target may take to be reachable.
+    pub(crate) wait_ready: Duration,
+}
+
+/// Carries the plan out and judges it. `tell` is called about once a second.
+///
+/// # Errors
+/// What is asked for cannot be done (exit 2), or the system does not give what it takes (exit 4). A target that does not
+/// answer is no error: it is a result.
+pub(crate) async fn measure(
+    order: Order,
+    shutdown: &Shutdown,
+    mut tell: impl FnMut(&Progress),
+) -> Result<ResultDoc, Failure> {
+    let plan = order.plan;
+    let mut file = match &order.samples {
+        Some(path) => Some(SampleFile::create(path, &plan).exit(Exit::Usage)?),
+        None => None,
+    };
+    let mut tally = Tally::new(Arc::new(spec::of(&plan)));
+    let mut watch = Watch::new(&plan);
+    let started = match start(&plan, order.wait_ready, shutdown).await? {
+        Started::Running(running) => running,
+        Started::Unreachable(cause) => {
+            let now = clock();
+            let run = Run {
+                judgement: watch.judge(
+                    &tally,
+                    &Usage::default(),
+                    Some(Stop::NoSuccess { cause }),
+                    shutdown.is_draining(),
+                ),
+                started_at: now,
+                finished_at: now,
+                partial: shutdown.is_draining(),
+                threads: 0,
+            };
+            return document(run, &tally, &plan, order.config, order.subject);
+        }
+    };
+    let started_at = clock();
+    let (finished, stop) = follow(started, &plan, &mut tally, &mut watch, &mut file, shutdown, &mut tell).await?;
+    if let Some(file) = file {
+        file.finish().exit(Exit::Dependency)?;
+    }
+    let partial = matches!(stop, Some(Stop::Interrupted));
+    if stop.is_some() {
+        tally.set_elapsed(finished.sent.saturating_sub(plan.schedule.warm_up()));
+    }
+    let run = Run {
+        judgement: watch.judge(&tally, &finished.usage, stop, partial),
+        started_at,
+        finished_at: clock(),
+        partial,
+        threads: finished.threads,
+    };
+    for (outcome, cause) in &finished.causes {
+        tracing::warn!(outcome = outcome.as_str(), "first of its kind: {cause}");
+    }
+    document(run, &tally, &plan, order.config, order.subject)
+}
+
+/// The time of day; the only place of a run where it is read.
+fn clock() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+enum Started {
+    Running(Running),
+    Unreachable(String),
+}
+
+/// Starts the engine, waiting for the target as long as the user allows.
+async fn start(plan: &Arc<Plan>, wait_ready: Duration, shutdown: &Shutdown) -> Result<Started, Failure> {
+    let deadline = Instant::now() + wait_ready;
+    loop {
+        let plan = Arc::clone(plan);
+        let result = tokio::task::spawn_blocking(move || load_engine::start(&plan))
+            .await
+            .context("the load generator did not start")
+            .exit(Exit::Dependency)?;
+        let error = match result {
+            Ok(running) => return Ok(Started::Running(running)),
+            Err(error) => error,
+        };
+        match error {
+            SetupError::Unreachable { ref source, .. } => {
+                let cause = runtime::exit::chain_of(source);
+                if Instant::now() >= deadline || shutdown.is_draining() {
+                    return Ok(Started::Unreachable(cause));
+                }
+                tracing::info!(cause, "the target cannot be reached yet");
+                tokio::select! {
+                    () = tokio::time::sleep(TRY_AGAIN) => {}
+                    () = shutdown.recv() => {}
+                }
+            }
+            SetupError::Tls(_) | SetupError::Plan(_) => return Err(Failure::new(Exit::Usage, error)),
+            SetupError::System(_) => return Err(Failure::new(Exit::Dependency, error)),
+        }
+    }
+}
+
+/// What is left of a run when it is over.
+struct Over {
+    usage: Usage,
+    causes: std::collections::BTreeMap<load_verdict::Outcome, String>,
+    /// Time from the start of the schedule to when sending ended.
+    sent: Duration,
+    threads: usize,
+}
+
+/// Takes samples until the run is over, and ends it early when that is asked for or right.
+async fn follow(
+    running: Running,
+    plan: &Plan,
+    tally: &mut Tally,
+    watch: &mut Watch,
+    file: &mut Option<SampleFile>,
+    shutdown: &Shutdown,
+    tell: &mut impl FnMut(&Progress),
+) -> Result<(Over, Option<Stop>), Failure> {
+    let mut samples: Vec<Sample> = Vec::new();
+    let mut stop = None;
+    let mut sent = None;
+    let mut asked = Instant::now();
+    let mut told = Instant::now();
+    let threads = running.threads();
+    while !running.is_finished() {
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            () = shutdown.recv(), if stop.is_none() => {
+                stop = Some(Stop::Interrupted);
+            }
+        }
+        running.take(&mut samples);
+        watch.record(&mut samples, tally, file).exit(Exit::Dependency)?;
+        let gauges = running.gauges();
+        tally.connection_gauge(usize::try_from(gauges.connections).unwrap_or(usize::MAX));
+        if stop.is_none() && plan.connections.fail_fast {
+            stop = running.hopeless().map(|(_, cause)| Stop::NoSuccess { cause });
+        }
+        if stop.is_none() && asked.elapsed() >= ASK {
+            asked = Instant::now();
+            stop = watch.early_stop(tally, running.elapsed(), gauges.in_flight);
+        }
+        if stop.is_some() && sent.is_none() {
+            sent = Some(running.elapsed());
+            running.stop();
+        }
+        if told.elapsed() >= TELL {
+            told = Instant::now();
+            tell(&watch.progress(tally, running.elapsed(), &gauges));
+        }
+    }
+    let elapsed = running.elapsed();
+    let (finished, rest) = tokio::task::spawn_blocking(move || {
+        let finished = running.join(&mut samples);
+        (finished, samples)
+    })
+    .await
+    .context("the load generator broke down")
+    .exit(Exit::Dependency)?;
+    let Finished { usage, causes, .. } = finished
+        .context("the load generator lost its timer")
+        .exit(Exit::Dependency)?;
+    let mut rest = rest;
+    watch.record(&mut rest, tally, file).exit(Exit::Dependency)?;
+    Ok((
+        Over {
+            usage,
+            causes,
+            sent: sent.unwrap_or(elapsed),
+            threads,
+        },
+        stop,
+    ))
+}
+
+struct Run {
+    judgement: Judgement,
+    started_at: jiff::Timestamp,
+    finished_at: jiff::Timestamp,
+    partial: bool,
+    threads: usize,
+}
+
+fn document(
+    run: Run,
+    tally: &Tally,
+    plan: &Plan,
+    config: serde_json::Value,
+    subject: String,
+) -> Result<ResultDoc, Failure> {
+    let dump = tally
+        .dump()
+        .context("cannot write the histograms down")
+        .exit(Exit::Dependency)?;
+    let info = runtime::build_info!();
+    Ok(ResultDoc {
+        schema: SCHEMA.to_owned(),
+        tool: Tool {
+            name: info.name.to_owned(),
+            version: info.version.to_owned(),
+        },
+        subject,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        config,
+        environment: environment::gather(run.threads),
+        exit_code: crate::exit_code::native(run.judgement.verdict),
+        judgement: run.judgement,
+        summary: tally.summary(plan.judging.confidence),
+        tally: serde_json::to_value(dump)
+            .context("cannot write the histograms down")
+            .exit(Exit::Dependency)?,
+        partial: run.partial,
+    })
+}
