@@ -77,6 +77,13 @@ fn csv(text: &str, delimiter: u8, path: &Path) -> Result<Table, PlanError> {
     Ok((columns, rows))
 }
 
+/// The parser's message without the place, which is said in front.
+fn said(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    crate::file::read::unfit(text).unwrap_or_else(|| text.to_owned())
+}
+
 fn syntax(path: &Path, line: usize, message: String) -> PlanError {
     PlanError::Syntax {
         whereabouts: format!("{}:{line}", path.display()),
@@ -88,16 +95,26 @@ fn list(text: &str, path: &Path) -> Result<Vec<Map<String, Value>>, PlanError> {
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    serde_json::from_str(text)
-        .map_err(|error| syntax(path, error.line(), format!("expected a JSON list of objects: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        syntax(
+            path,
+            error.line(),
+            format!("this is no JSON list of objects: {}", said(&error)),
+        )
+    })
 }
 
 fn lines(text: &str, path: &Path) -> Result<Vec<Map<String, Value>>, PlanError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(index, line)| {
-            serde_json::from_str(line)
-                .map_err(|error| syntax(path, index + 1, format!("expected one JSON object a line: {error}")))
+            serde_json::from_str(line).map_err(|error| {
+                syntax(
+                    path,
+                    index + 1,
+                    format!("this is not one JSON object a line: {}", said(&error)),
+                )
+            })
         })
         .collect()
 }

@@ -4,9 +4,8 @@ use crate::error::PlanError;
 use crate::file::ScenarioFile;
 use crate::plan::Plan;
 use crate::text::{list, nearest};
-use load_verdict::Threshold;
-use load_verdict::judge;
 use load_verdict::threshold::Metric;
+use load_verdict::{Outcome, Threshold, judge};
 
 pub(super) fn thresholds(file: &ScenarioFile, plan: &Plan) -> Result<Vec<Threshold>, PlanError> {
     let mut thresholds: Vec<Threshold> = Vec::new();
@@ -49,16 +48,27 @@ pub(super) fn thresholds(file: &ScenarioFile, plan: &Plan) -> Result<Vec<Thresho
 }
 
 /// Tags whose value is only known when the answer is there. Everything else is known before the run.
-const DYNAMIC: [&str; 8] = [
-    "status",
-    "error",
-    "error_code",
-    "expected_response",
-    "group",
-    "proto",
-    "subproto",
-    "tls_version",
-];
+const DYNAMIC: [&str; 4] = ["status", "expected_response", "outcome", "error_code"];
+
+/// What the value of such a tag must be, if it is something else.
+fn expected(tag: &str, value: &str) -> Option<String> {
+    let outcome = || Outcome::ALL.iter().any(|outcome| outcome.as_str() == value);
+    let number = value.parse::<u16>().ok();
+    let right = match tag {
+        "status" => number.is_some_and(|status| status == 0 || (100..600).contains(&status)),
+        "expected_response" => matches!(value, "true" | "false"),
+        "error_code" => outcome() || number.is_some_and(|code| (1_100..1_600).contains(&code)),
+        _ => outcome(),
+    };
+    (!right).then(|| match tag {
+        "status" => "a status from 100 to 599, or 0 for no response".to_owned(),
+        "expected_response" => "true or false".to_owned(),
+        _ => {
+            let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+            format!("one of {}", list(&names))
+        }
+    })
+}
 
 fn possible(threshold: &Threshold, plan: &Plan) -> Result<(), PlanError> {
     let refuse = |problem: String| PlanError::invalid(format!("the threshold \"{threshold}\" {problem}"));
@@ -70,6 +80,11 @@ fn possible(threshold: &Threshold, plan: &Plan) -> Result<(), PlanError> {
     let mut check = None;
     for (tag, value) in &threshold.key.tags {
         if DYNAMIC.contains(&tag.as_str()) {
+            if let Some(expected) = expected(tag, value) {
+                return Err(refuse(format!(
+                    "is about {tag}:{value}, which no answer has: expected {expected}"
+                )));
+            }
             continue;
         }
         if tag == "check" {

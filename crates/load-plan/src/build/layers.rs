@@ -256,8 +256,10 @@ fn lay_over(base: &mut ScenarioFile, top: ScenarioFile) -> Result<(), PlanError>
             "the scenario file has `requests`, so --method, --body, --body-file, --graphql and --variables have nothing to apply to: change the request in the file",
         ));
     }
-    if let (Some(true), Some(_)) = (top.no_thresholds, &base.thresholds) {
+    if top.no_thresholds == Some(true) {
         base.thresholds = None;
+    } else if top.thresholds.is_some() {
+        base.no_thresholds = None;
     }
     or(&mut base.scenarios, top.scenarios);
     or(&mut base.url, top.url);

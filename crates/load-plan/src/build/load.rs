@@ -206,9 +206,11 @@ fn chosen(
         if named && exec != "default" {
             return Err(unknown(exec, "has `exec` for"));
         }
-        notes.push(format!(
+        if exec != "default" {
+            notes.push(format!(
             "`exec` of the scenario {name} names the function {exec} of a script; here it sends what every scenario sends"
         ));
+        }
     }
     let indexes = (0_u16..).zip(weights.iter().copied());
     Ok(indexes.collect())

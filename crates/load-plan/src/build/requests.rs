@@ -14,12 +14,13 @@ const MAX_CHECKS: usize = 32;
 /// Most requests of a plan.
 const MAX_REQUESTS: usize = 1_000;
 /// Tags that samples have by themselves.
-pub(super) const OWN_TAGS: [&str; 13] = [
+pub(super) const OWN_TAGS: [&str; 14] = [
     "name",
     "scenario",
     "method",
     "url",
     "status",
+    "outcome",
     "check",
     "error",
     "error_code",
@@ -54,7 +55,8 @@ pub(super) fn build(file: &ScenarioFile, columns: &[String], environment: Enviro
     };
     let everywhere = add_checks(&mut built.checks, file.checks.iter().flatten())?;
     for (index, spec) in specs.iter().enumerate() {
-        let what = match (&spec.name, specs.len()) {
+        let name = spec.name.as_deref().filter(|name| !name.trim().is_empty());
+        let what = match (name, specs.len()) {
             (Some(name), _) => format!("the request {name}"),
             (None, 1) => "the request".to_owned(),
             (None, _) => format!("request {}", index + 1),

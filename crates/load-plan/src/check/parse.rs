@@ -10,7 +10,7 @@ const KINDS: [&str; 5] = ["status", "no_graphql_errors", "body", "header", "json
 
 /// Why a check cannot be used. The last lines of the message show where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the check cannot be used: expected {expected}{hint}\n{shown}")]
+#[error("expected {expected}{hint}\n{shown}")]
 pub struct CheckError {
     expected: &'static str,
     hint: String,

@@ -7,7 +7,7 @@ use super::k6_types::Scenario;
 use super::values::{HeaderSource, OneOrMany, Pairs, Span, ThresholdSpec};
 use super::{ConnectionsSpec, ScenarioFile, ScenarioSpec, StageSpec, TlsSpec, read};
 use crate::{error::PlanError, text::nearest};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use std::path::Path;
 
@@ -21,14 +21,13 @@ pub(crate) struct K6 {
 }
 
 /// Options that are taken over.
-const USED: [&str; 7] = [
+const USED: [&str; 6] = [
     "scenarios",
     "thresholds",
     "tags",
     "userAgent",
     "insecureSkipTLSVerify",
     "noConnectionReuse",
-    "vus",
 ];
 
 /// Options that cannot be followed, and must not be ignored.
@@ -103,39 +102,48 @@ const NOTED: [(&str, &str); 32] = [
     ("totalDuration", "it was computed by k6"),
 ];
 
+/// The options that are taken over, in the order of writing; all others in `rest`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object with `scenarios` and `thresholds`")]
+struct Options {
+    scenarios: Option<Pairs<Value>>,
+    thresholds: Option<Pairs<OneOrMany<ThresholdSpec>>>,
+    tags: Option<Pairs<String>>,
+    user_agent: Option<String>,
+    #[serde(rename = "insecureSkipTLSVerify")]
+    insecure_skip_tls_verify: Option<bool>,
+    no_connection_reuse: Option<bool>,
+    #[serde(flatten)]
+    rest: Pairs<Value>,
+}
+
 pub(crate) fn read(path: &Path) -> Result<K6, PlanError> {
-    let options: Pairs<Value> = read::k6_options(path)?;
+    let options: Options = read::k6_options(path)?;
     let mut k6 = K6::default();
-    for (name, value) in options.0 {
+    for (name, value) in options.rest.0 {
         if is_nothing(&value) {
             known(path, &name)?;
-            continue;
+        } else {
+            other(path, &name, &mut k6.notes)?;
         }
-        match name.as_str() {
-            "scenarios" => scenarios(path, value, &mut k6)?,
-            "thresholds" => {
-                let thresholds: Pairs<OneOrMany<ThresholdSpec>> = typed(path, &name, value)?;
-                k6.file.thresholds = Some(thresholds);
-            }
-            "tags" => k6.file.tags = Some(typed(path, &name, value)?),
-            "userAgent" => {
-                let agent: String = typed(path, &name, value)?;
-                let header = ("User-Agent".to_owned(), HeaderSource::Text(agent.into()));
-                k6.file.headers = Some(Pairs(vec![header]));
-            }
-            "insecureSkipTLSVerify" => {
-                let tls = TlsSpec {
-                    insecure_skip_verify: Some(typed(path, &name, value)?),
-                    ..TlsSpec::default()
-                };
-                k6.file.tls = Some(tls);
-            }
-            "noConnectionReuse" => {
-                let no_reuse = Some(typed(path, &name, value)?);
-                k6.file.connections.get_or_insert_default().no_reuse = no_reuse;
-            }
-            _ => other(path, &name, &mut k6.notes)?,
-        }
+    }
+    let file = &mut k6.file;
+    file.thresholds = options.thresholds;
+    file.tags = options.tags;
+    if let Some(agent) = options.user_agent.filter(|agent| !agent.is_empty()) {
+        let header = ("User-Agent".to_owned(), HeaderSource::Text(agent.into()));
+        file.headers = Some(Pairs(vec![header]));
+    }
+    file.tls = options.insecure_skip_tls_verify.map(|skip| TlsSpec {
+        insecure_skip_verify: Some(skip),
+        ..TlsSpec::default()
+    });
+    file.connections = options.no_connection_reuse.map(|no_reuse| ConnectionsSpec {
+        no_reuse: Some(no_reuse),
+        ..ConnectionsSpec::default()
+    });
+    if let Some(written) = options.scenarios {
+        scenarios(path, written, &mut k6)?;
     }
     Ok(k6)
 }
@@ -185,8 +193,7 @@ fn known(path: &Path, name: &str) -> Result<(), PlanError> {
     })
 }
 
-fn scenarios(path: &Path, value: Value, k6: &mut K6) -> Result<(), PlanError> {
-    let written: Pairs<Value> = typed(path, "scenarios", value)?;
+fn scenarios(path: &Path, written: Pairs<Value>, k6: &mut K6) -> Result<(), PlanError> {
     let mut scenarios = Vec::with_capacity(written.0.len());
     let (mut initial, mut max) = (0, Some(0_usize));
     for (name, value) in written.0 {
@@ -209,7 +216,7 @@ fn scenarios(path: &Path, value: Value, k6: &mut K6) -> Result<(), PlanError> {
             }
             None => return Err(refuse("no `executor`: expected constant-arrival-rate or ramping-arrival-rate".to_owned())),
         };
-        let scenario: Scenario = typed(path, &at, value)?;
+        let scenario: Scenario = read::value(path, &at, value)?;
         let (allowed, forbidden) = if ramping {
             (
                 "`stages` and `startRate`",
@@ -286,8 +293,4 @@ fn ours(scenario: Scenario) -> ScenarioSpec {
         requests: None,
         tags: scenario.tags,
     }
-}
-
-fn typed<T: DeserializeOwned>(path: &Path, at: &str, value: Value) -> Result<T, PlanError> {
-    read::value(path, at, value)
 }

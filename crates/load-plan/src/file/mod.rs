@@ -18,7 +18,11 @@ use values::{HeaderSource, OneOrMany, Pairs, Span, ThresholdSpec};
 
 /// A load scenario for `load-gate run --scenario FILE`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    expecting = "names and values, such as `rate: 50` (see `load-gate schema scenario`)"
+)]
 pub(crate) struct ScenarioFile {
     /// For editors: where this schema is.
     #[serde(rename = "$schema")]

@@ -23,6 +23,12 @@ pub(crate) fn scenario<T: DeserializeOwned>(path: &Path) -> Result<T, PlanError>
 /// k6's options.
 pub(crate) fn k6_options<T: DeserializeOwned>(path: &Path) -> Result<T, PlanError> {
     let content = content(path, "k6 options")?;
+    if !content.trim_start().starts_with(['{', '[']) {
+        return Err(PlanError::invalid(format!(
+            "the k6 options {} are not JSON: expected what `k6 inspect SCRIPT` prints, or the script's `options` as JSON",
+            path.display()
+        )));
+    }
     json(path, &content)
 }
 
@@ -91,10 +97,14 @@ fn refuse(path: &Path, at: &str, place: Option<(usize, usize)>, error: &dyn Disp
         Some((line, column)) if line > 0 => format!("{}:{line}:{column}", path.display()),
         _ => path.display().to_string(),
     };
-    let whereabouts = if at == "." { place } else { format!("{place}: {at}") };
+    let whereabouts = if matches!(at, "." | "?") {
+        place
+    } else {
+        format!("{place}: {at}")
+    };
     PlanError::Syntax {
         whereabouts,
-        message: unknown(said).unwrap_or_else(|| said.to_owned()),
+        message: unknown(said).or_else(|| unfit(said)).unwrap_or_else(|| said.to_owned()),
     }
 }
 
@@ -120,4 +130,31 @@ fn unknown(said: &str) -> Option<String> {
         Some(near) => format!("unknown {what} `{found}`: did you mean `{near}`? Expected one of {expected}"),
         None => format!("unknown {what} `{found}`: expected one of {expected}"),
     })
+}
+
+/// serde's "invalid type: string \"x\", expected f64" and "duplicate field `x`", without the words of programmers.
+pub(crate) fn unfit(said: &str) -> Option<String> {
+    if let Some(name) = said.strip_prefix("duplicate field ") {
+        return Some(format!("{name} is given twice: keep one of them"));
+    }
+    let rest = said
+        .strip_prefix("invalid type: ")
+        .or_else(|| said.strip_prefix("invalid value: "))?;
+    let (found, expected) = rest.split_once(", expected ")?;
+    let expected = match expected {
+        "f64" => "a number",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative",
+        "a sequence" => "a list",
+        "a map" => "names with values",
+        "a string" => "a text",
+        "a boolean" => "true or false",
+        other => other.strip_prefix("struct ").map_or(other, |_| "names with values"),
+    };
+    let found = match found {
+        "sequence" => "a list",
+        "map" => "names with values",
+        "unit value" | "null" => "nothing",
+        other => other,
+    };
+    Some(format!("expected {expected}, found {found}"))
 }
