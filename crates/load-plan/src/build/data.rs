@@ -81,7 +81,7 @@ fn csv(text: &str, delimiter: u8, path: &Path) -> Result<Table, PlanError> {
 fn said(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    crate::file::read::unfit(text).unwrap_or_else(|| text.to_owned())
+    read::unfit(text).unwrap_or_else(|| text.to_owned())
 }
 
 fn syntax(path: &Path, line: usize, message: String) -> PlanError {

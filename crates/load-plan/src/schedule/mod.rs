@@ -2,9 +2,9 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`curve`] | a rate over time, its integral and the inverse of that |
-//! | [`mix`] | which request an arrival is, by weight |
-//! | [`arrivals`] | the arrivals of one sending thread, in order of time |
+//! | `curve` | a rate over time, its integral and the inverse of that |
+//! | `mix` | which request an arrival is, by weight |
+//! | `arrivals` | the arrivals of one sending thread, in order of time |
 
 mod arrivals;
 mod curve;

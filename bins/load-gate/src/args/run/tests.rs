@@ -35,7 +35,7 @@ fn the_flags_of_a_k6_script() {
     assert_eq!(settings.duration, Some(Duration::from_secs(300)));
     assert_eq!(settings.thresholds, ["http_req_duration=p(95)<350", "checks=rate>0.99"]);
     assert_eq!(args.verdict.exit_codes, ExitCodes::Native);
-    let plan = load_plan::Plan::build(&settings, std::path::Path::new(".")).unwrap();
+    let plan = Plan::build(&settings, Path::new(".")).unwrap();
     assert_eq!(plan.schedule.total(), 15_000);
     assert_eq!(plan.checks.len(), 2, "no_graphql_errors comes by itself");
 }
