@@ -53,7 +53,7 @@ pub enum Method {
 /// An interval for the figure that was judged. `null` at the upper end is infinity: too many requests got no right answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
-    /// Lower end, in the metric's unit.
+    /// Lower end, in the metric's unit. `null`: infinite too, when the upper end is.
     pub low: Option<f64>,
     /// Upper end, in the metric's unit.
     pub high: Option<f64>,

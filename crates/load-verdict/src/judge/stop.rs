@@ -52,24 +52,35 @@ fn fails_whatever_comes(e: &Evidence<'_>, confidence: f64, valid: bool) -> bool 
 
 fn sequential_stop(evidence: &[Evidence<'_>], alpha: f64, progress: &Progress) -> Option<Stop> {
     let stop = |threshold: String| Some(Stop::Sequential { threshold, alpha });
-    let tested = evidence
-        .iter()
-        .filter(|e| Claim::of(&e.threshold).allowed().is_some())
-        .count();
+    let testable = |e: &&Evidence<'_>| Claim::of(&e.threshold).allowed().is_some();
     let ready = |e: &&Evidence<'_>| progress.elapsed >= e.threshold.delay_abort;
+    let tested = evidence.iter().filter(testable).count();
     let over = (tested as f64 / alpha).ln();
-    if let Some(e) = evidence
-        .iter()
-        .filter(ready)
-        .find(|e| ln_evidence(e, progress.pending).over >= over)
-    {
+    let broken = |e: &&Evidence<'_>| shown(e, progress.pending, |found| found.over >= over);
+    if let Some(e) = evidence.iter().filter(testable).filter(ready).find(broken) {
         return stop(e.label());
     }
-    let passes = |e: &Evidence<'_>| ready(&e) && ln_evidence(e, progress.pending).under >= -alpha.ln();
-    if tested > 0 && tested == evidence.len() && evidence.iter().all(passes) {
+    let under = -alpha.ln();
+    let kept = |e: &Evidence<'_>| {
+        ready(&e) && filled(e) >= STRETCHES_FOR_PASS && shown(e, progress.pending, |found| found.under >= under)
+    };
+    if tested > 0 && tested == evidence.len() && evidence.iter().all(kept) {
         return stop(ALL.to_owned());
     }
     None
+}
+
+/// Batches that must hold samples before a PASS, of the tally's 64: a quarter of the run. Earlier, bad stretches may just not have come
+/// yet, and nothing in the samples would tell.
+const STRETCHES_FOR_PASS: usize = 16;
+
+fn filled(e: &Evidence<'_>) -> usize {
+    e.batches.iter().filter(|batch| batch.n > 0).count()
+}
+
+/// Whether the evidence is `enough`: by all samples, and by only as many as they are worth (see [`dependence`]).
+fn shown(e: &Evidence<'_>, pending: u64, enough: impl Fn(LnEvidence) -> bool) -> bool {
+    enough(ln_evidence_of(e, pending, 1.0)) && enough(ln_evidence_of(e, pending, dependence::factor(&e.batches)))
 }
 
 /// Natural logarithms of the evidence against and for a threshold.
@@ -81,18 +92,7 @@ pub(super) struct LnEvidence {
     pub(super) under: f64,
 }
 
-/// Requests that have not ended count as good against a threshold and as bad for it; and the smaller one counts of the evidence by
-/// all samples and by as many as they are worth (see [`dependence`]).
-fn ln_evidence(e: &Evidence<'_>, pending: u64) -> LnEvidence {
-    let worth = dependence::factor(&e.batches);
-    let all = ln_evidence_of(e, pending, 1.0);
-    let fewer = ln_evidence_of(e, pending, worth);
-    LnEvidence {
-        over: all.over.min(fewer.over),
-        under: all.under.min(fewer.under),
-    }
-}
-
+/// Requests that have not ended count as good against a threshold, and as bad for it.
 pub(super) fn ln_evidence_of(e: &Evidence<'_>, pending: u64, dependence: f64) -> LnEvidence {
     let Some(allowed) = Claim::of(&e.threshold).allowed() else {
         return LnEvidence {

@@ -20,4 +20,4 @@ pub mod proportion;
 pub mod sequential;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

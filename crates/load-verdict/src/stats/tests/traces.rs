@@ -65,10 +65,15 @@ pub(crate) fn freezes(rng: &mut Rng, n: usize, every: f64, length: usize) -> Vec
 
 /// Counted in batches of (almost) equal size.
 pub(crate) fn batches(trace: &[bool]) -> Vec<Batch> {
-    let mut batches = vec![Batch::default(); BATCHES.min(trace.len().max(1))];
-    let count = batches.len();
+    batches_of(trace, trace.len())
+}
+
+/// Counted in batches of (almost) equal size, of which those behind the trace's end are empty: `planned` samples are to come.
+pub(crate) fn batches_of(trace: &[bool], planned: usize) -> Vec<Batch> {
+    let count = BATCHES.min(planned.max(1));
+    let mut batches = vec![Batch::default(); count];
     for (index, &bad) in trace.iter().enumerate() {
-        let batch = &mut batches[index * count / trace.len()];
+        let batch = &mut batches[(index * count / planned).min(count - 1)];
         batch.n += 1;
         batch.bad += u64::from(bad);
     }
