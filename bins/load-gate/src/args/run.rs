@@ -198,7 +198,7 @@ pub struct VerdictArgs {
     pub confidence: Option<f64>,
     /// When to stop before the end: never, exact (the verdict cannot change any more), sequential (a test that may be
     /// asked at any time is sure, at --alpha) [default: exact]
-    #[arg(long, env = "LOAD_GATE_EARLY_STOP", value_enum, hide_possible_values = true)]
+    #[arg(long, env = "LOAD_GATE_EARLY_STOP", value_name = "MODE", value_enum, hide_possible_values = true)]
     pub early_stop: Option<EarlyStopArg>,
     /// Error rate of a sequential stop [default: 0.01]
     #[arg(long, env = "LOAD_GATE_ALPHA", value_name = "SHARE")]
@@ -251,7 +251,7 @@ pub struct ConnectionArgs {
     #[arg(long, env = "LOAD_GATE_MAX_WAITING", value_name = "N")]
     pub max_waiting: Option<usize>,
     /// Version of HTTP: auto (HTTP/2 where TLS negotiates it), http1, http2 (without TLS by prior knowledge)
-    #[arg(long, env = "LOAD_GATE_PROTOCOL", value_enum, hide_possible_values = true)]
+    #[arg(long, env = "LOAD_GATE_PROTOCOL", value_name = "VERSION", value_enum, hide_possible_values = true)]
     pub protocol: Option<ProtocolArg>,
     /// Longest time to open a connection, TLS included [default: 10s]
     #[arg(long, env = "LOAD_GATE_CONNECT_TIMEOUT", value_name = "DURATION", value_parser = load_plan::duration::parse)]
@@ -334,7 +334,7 @@ pub struct RunReportArgs {
     pub push_environment: Option<String>,
     /// What is seen during the run on stderr: auto (a display on a terminal, a line every few seconds otherwise), always
     /// (the display), never
-    #[arg(long, env = "LOAD_GATE_PROGRESS", value_enum, default_value_t = ProgressArg::Auto, hide_possible_values = true)]
+    #[arg(long, env = "LOAD_GATE_PROGRESS", value_name = "WHEN", value_enum, default_value_t = ProgressArg::Auto, hide_possible_values = true)]
     pub progress: ProgressArg,
     /// Time between two lines where there is no terminal
     #[arg(long, env = "LOAD_GATE_PROGRESS_INTERVAL", value_name = "DURATION", default_value = "5s", value_parser = load_plan::duration::parse)]
