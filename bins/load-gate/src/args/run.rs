@@ -198,7 +198,13 @@ pub struct VerdictArgs {
     pub confidence: Option<f64>,
     /// When to stop before the end: never, exact (the verdict cannot change any more), sequential (a test that may be
     /// asked at any time is sure, at --alpha) [default: exact]
-    #[arg(long, env = "LOAD_GATE_EARLY_STOP", value_name = "MODE", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        env = "LOAD_GATE_EARLY_STOP",
+        value_name = "MODE",
+        value_enum,
+        hide_possible_values = true
+    )]
     pub early_stop: Option<EarlyStopArg>,
     /// Error rate of a sequential stop [default: 0.01]
     #[arg(long, env = "LOAD_GATE_ALPHA", value_name = "SHARE")]
@@ -251,7 +257,13 @@ pub struct ConnectionArgs {
     #[arg(long, env = "LOAD_GATE_MAX_WAITING", value_name = "N")]
     pub max_waiting: Option<usize>,
     /// Version of HTTP: auto (HTTP/2 where TLS negotiates it), http1, http2 (without TLS by prior knowledge)
-    #[arg(long, env = "LOAD_GATE_PROTOCOL", value_name = "VERSION", value_enum, hide_possible_values = true)]
+    #[arg(
+        long,
+        env = "LOAD_GATE_PROTOCOL",
+        value_name = "VERSION",
+        value_enum,
+        hide_possible_values = true
+    )]
     pub protocol: Option<ProtocolArg>,
     /// Longest time to open a connection, TLS included [default: 10s]
     #[arg(long, env = "LOAD_GATE_CONNECT_TIMEOUT", value_name = "DURATION", value_parser = load_plan::duration::parse)]

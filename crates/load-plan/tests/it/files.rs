@@ -182,3 +182,17 @@ fn the_schema_knows_every_key_of_the_full_file() {
         assert_eq!(schema["$defs"][name]["additionalProperties"], false, "{name}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_damaged_file_is_a_plan_or_an_error(at in 0..2_500_usize, length in 0..40_usize, insert in "[ -~\n]{0,6}") {
+        let mut text = std::fs::read_to_string(shown().join("full.yaml")).unwrap();
+        let at = at.min(text.len());
+        let end = (at + length).min(text.len());
+        text.replace_range(at..end, &insert);
+        // Either is right; what is asked for is that nothing panics, and that an error says something.
+        if let Err(error) = from_file("damaged.yaml", &text) {
+            proptest::prop_assert!(error.len() > 10, "{}", error);
+        }
+    }
+}
