@@ -32,7 +32,7 @@ fn the_flags_of_a_k6_script() {
     ]);
     let settings = args.settings();
     assert_eq!(settings.rate, Some(50.0));
-    assert_eq!(settings.duration, Some(Duration::from_secs(300)));
+    assert_eq!(settings.duration, Some(Duration::from_mins(5)));
     assert_eq!(settings.thresholds, ["http_req_duration=p(95)<350", "checks=rate>0.99"]);
     assert_eq!(args.verdict.exit_codes, ExitCodes::Native);
     let plan = Plan::build(&settings, Path::new(".")).unwrap();
