@@ -13,7 +13,8 @@ CARGO ?= cargo
 TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
 TARGET_DIR ?= $(or $(CARGO_TARGET_DIR),target)
 BINS := $(patsubst bins/%/Cargo.toml,%,$(wildcard bins/*/Cargo.toml))
-STATIC = $(addprefix $(TARGET_DIR)/$(TARGET)/release/,$(BINS))
+RELEASE_DIR = $(TARGET_DIR)/$(TARGET)/release
+STATIC = $(addprefix $(RELEASE_DIR)/,$(BINS))
 FUZZ_SECONDS ?= 60
 
 RELEASE = RUSTFLAGS="$${RUSTFLAGS:-} -C target-feature=+crt-static" $(CARGO)
@@ -24,14 +25,14 @@ TOOLS := $(CARGO) run --quiet --locked --package tools --
 help: ## List these commands
 	@bold=; blue=; plain=; \
 	if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then bold=$$'\e[1m'; blue=$$'\e[36m'; plain=$$'\e[0m'; fi; \
-	printf '\n%sA signed policy pack becomes a decision.%s  Start with %smake demo%s.\n\n' "$$bold" "$$plain" "$$blue" "$$plain"; \
+	printf '\n%sSmall tools that decide how a service is released.%s  Start with %smake demo%s.\n\n' "$$bold" "$$plain" "$$blue" "$$plain"; \
 	sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	while IFS=$$'\t' read -r name text; do printf '  %smake %-8s%s %s\n' "$$blue" "$$name" "$$plain" "$$text"; done; \
 	echo
 
 .PHONY: demo
-demo: ## See it happen: packs published, decisions changing, forgeries refused
-	@$(CARGO) build --locked --package policy-reloader --package demo
+demo: ## See it happen: forged packs refused, decisions changing, releases let through and stopped
+	@$(CARGO) build --locked --package policy-reloader --package load-gate --package demo
 	@$(TARGET_DIR)/debug/demo
 
 .PHONY: test
@@ -78,11 +79,12 @@ scratch: build ## Prove that the release binaries run in an empty root, as in a 
 
 .PHONY: bench
 bench: build ## Measure, side by side with the peers; figures are explained in docs/benchmarks.md
-	@$(TOOLS) ensure opa
-	@POLICY_RELOADER="$(TARGET_DIR)/$(TARGET)/release/policy-reloader" $(RELEASE) run $(RELEASE_ARGS) --package bench
+	@$(TOOLS) ensure opa oha wrk k6
+	@POLICY_RELOADER="$(RELEASE_DIR)/policy-reloader" LOAD_GATE="$(RELEASE_DIR)/load-gate" \
+	  $(RELEASE) run $(RELEASE_ARGS) --package bench
 
 .PHONY: tools
-tools: ## Find or install the real programs that the tests run (OPA, two cosigns) into .tools
+tools: ## Find or install the real programs that the tests run (OPA, two cosigns, Chromium)
 	@$(TOOLS) ensure
 
 .PHONY: fuzz

@@ -23,14 +23,23 @@ impl Child {
         args: impl IntoIterator<Item = A>,
         log: &Path,
     ) -> Result<Self> {
-        let file = open(log)?;
-        let again = file.try_clone().with_context(|| format!("opening {}", log.display()))?;
+        Self::start_apart(name, program, args, log, log)
+    }
+
+    /// The same with what it says on stdout in a file of its own.
+    pub(crate) fn start_apart<A: AsRef<OsStr>>(
+        name: &'static str,
+        program: &Path,
+        args: impl IntoIterator<Item = A>,
+        out: &Path,
+        log: &Path,
+    ) -> Result<Self> {
         let process = Command::new(program)
             .args(args)
             .env_clear()
             .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(again)
+            .stdout(open(out)?)
+            .stderr(open(log)?)
             .spawn()
             .with_context(|| format!("starting {}", program.display()))?;
         Ok(Self { name, process })
@@ -41,10 +50,14 @@ impl Child {
         self.process.id()
     }
 
+    /// How the process ended, if it did.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.process.try_wait().context("asking for the state of a process")
+    }
+
     /// An error if the process is gone although nobody ended it.
     pub(crate) fn still_runs(&mut self) -> Result<()> {
-        let ended: Option<ExitStatus> = self.process.try_wait().context("asking for the state of a process")?;
-        match ended {
+        match self.ended()? {
             None => Ok(()),
             Some(status) => anyhow::bail!("{} has ended by itself ({status}); its log says why", self.name),
         }

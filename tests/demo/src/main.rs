@@ -4,6 +4,7 @@
 mod acts;
 mod asker;
 mod child;
+mod gate;
 mod ledger;
 mod narrator;
 mod opa;
@@ -23,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::narrator::Narrator;
 use crate::stage::Stage;
 
-/// Shows what the tools do, and proves it: packs published, decisions changing, forgeries refused.
+/// Shows what the tools do, and proves it: forged packs refused, decisions changing, releases let through and stopped.
 #[derive(Debug, Parser)]
 #[command(
     version,

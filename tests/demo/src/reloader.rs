@@ -11,6 +11,7 @@ use crate::asker::PATIENCE;
 use crate::child::Child;
 use crate::ports::Port;
 use crate::stage::Stage;
+use crate::text::command_line;
 
 /// Between two looks at the status.
 const PACE: Duration = Duration::from_millis(5);
@@ -156,7 +157,9 @@ impl Reloader {
         args.extend(pair("--watch-interval-ms", "200"));
         args.extend(pair("--admin-listen", &admin.address().to_string()));
         args.extend(pair("--log-format", "human"));
-        stage.tell.command(&told(&shown, stage.folder()));
+        stage
+            .tell
+            .command(&command_line("policy-reloader", &shown, stage.folder()));
         let program = stage.reloader().to_owned();
         let child = Child::start("policy-reloader", &program, &args, &log)?;
         Ok(Self {
@@ -260,36 +263,9 @@ fn pair(option: &str, value: &str) -> Vec<String> {
     vec![option.to_owned(), value.to_owned()]
 }
 
-/// The command line as a person would type it: options with their values, the temporary folder as `$DEMO`.
-fn told(args: &[String], folder: &Path) -> Vec<String> {
-    let folder = folder.to_string_lossy().into_owned();
-    let mut words = vec!["policy-reloader".to_owned()];
-    for arg in args {
-        let arg = arg.replace(&folder, "$DEMO");
-        match words.last_mut() {
-            Some(word) if !arg.starts_with("--") => {
-                word.push(' ');
-                word.push_str(&arg);
-            }
-            _ => words.push(arg),
-        }
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_command_is_told_without_the_temporary_folder() {
-        let mut args = pair("--key", "/tmp/x/mc.pub");
-        args.push("--flag".to_owned());
-        assert_eq!(
-            told(&args, Path::new("/tmp/x")),
-            ["policy-reloader", "--key $DEMO/mc.pub", "--flag"]
-        );
-    }
 
     #[test]
     fn a_status_is_read_with_more_fields_than_are_told() {

@@ -52,6 +52,9 @@ pub(crate) struct Stage {
     ledger: Ledger,
     folder: TempDir,
     reloader: PathBuf,
+    load_gate: PathBuf,
+    /// How often load-gate was run; numbers its files.
+    pub(crate) gates: usize,
     acts: usize,
     began: Instant,
 }
@@ -73,6 +76,8 @@ impl Stage {
                 .context("making a temporary folder")
                 .exit(Exit::Dependency)?,
             reloader: beside_us("policy-reloader", "POLICY_RELOADER")?,
+            load_gate: beside_us("load-gate", "LOAD_GATE")?,
+            gates: 0,
             acts: 0,
             began: Instant::now(),
         })
@@ -86,6 +91,11 @@ impl Stage {
     /// The real policy-reloader.
     pub(crate) fn reloader(&self) -> &Path {
         &self.reloader
+    }
+
+    /// The real load-gate.
+    pub(crate) fn load_gate(&self) -> &Path {
+        &self.load_gate
     }
 
     /// Starts an act: heading, what it is about, what is promised.
@@ -190,7 +200,7 @@ fn beside_us(name: &str, variable: &str) -> Result<PathBuf, Failure> {
     }
     Err(Failure::usage(format!(
         "the program {name} is missing: expected it at {}, where cargo puts it beside the demo; run `make demo`, which builds \
-         both, or `cargo build --package {name}`, or name another one in {variable}",
+         it, or `cargo build --package {name}`, or name another one in {variable}",
         path.display()
     )))
 }

@@ -1,5 +1,6 @@
-//! Owns small texts: wrapping, durations, counts. Pure.
+//! Owns small texts: wrapping, durations, counts, command lines. Pure.
 
+use std::path::Path;
 use std::time::Duration;
 
 /// Columns that everything fits into.
@@ -83,9 +84,61 @@ pub(crate) fn shorten(text: &str, width: usize) -> String {
     short
 }
 
+/// A command line as a person would type it, in parts that stay together: options with their values, quoted where a
+/// shell needs it, the temporary folder as `$DEMO`.
+pub(crate) fn command_line(program: &str, args: &[String], folder: &Path) -> Vec<String> {
+    let folder = folder.to_string_lossy().into_owned();
+    let mut words = vec![program.to_owned()];
+    for arg in args {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+        let typed = if !arg.is_empty() && arg.chars().all(plain) {
+            arg.replace(&folder, "$DEMO")
+        } else {
+            format!("'{}'", arg.replace('\'', r"'\''"))
+        };
+        match words.last_mut() {
+            Some(word) if word.starts_with("--") && !arg.starts_with("--") => {
+                word.push(' ');
+                word.push_str(&typed);
+            }
+            _ => words.push(typed),
+        }
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_can_be_typed_as_they_are_told() {
+        let args = [
+            "run",
+            "--key",
+            "/tmp/x/mc.pub",
+            "--flag",
+            "--threshold",
+            "a=p(95)<350",
+            "--id",
+            "",
+        ];
+        assert_eq!(
+            command_line("tool", &args.map(str::to_owned), Path::new("/tmp/x")),
+            [
+                "tool",
+                "run",
+                "--key $DEMO/mc.pub",
+                "--flag",
+                "--threshold 'a=p(95)<350'",
+                "--id ''"
+            ]
+        );
+        assert_eq!(
+            command_line("tool", &["it's".to_owned()], Path::new("/tmp/x")),
+            ["tool", r"'it'\''s'"]
+        );
+    }
 
     #[test]
     fn lines_break_between_words_and_long_words_stay_whole() {

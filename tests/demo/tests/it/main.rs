@@ -8,20 +8,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The demo with its temporary files in `folder`, and without an OPA.
+/// The demo with its temporary files in `folder`, without an OPA, and with a load-gate that does nothing.
 fn demo(folder: &Path) -> Command {
+    let load_gate = script(folder, "load-gate", "exit 3");
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     command
         .env_clear()
         .env("TMPDIR", folder)
         .env("TOOLS_DIR", folder.join("tools"))
+        .env("LOAD_GATE", load_gate)
         .stdin(Stdio::null());
     command
 }
 
-/// A program in the place of policy-reloader.
-fn script(folder: &Path, text: &str) -> PathBuf {
-    let path = folder.join("policy-reloader");
+/// A program in the place of one of the tools.
+fn script(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path
@@ -35,26 +37,30 @@ fn demo_folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_missing_reloader_is_a_clear_error_and_not_a_failed_demo() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = demo(folder.path())
-        .env("POLICY_RELOADER", folder.path().join("none"))
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(
-        stderr.contains("the program policy-reloader is missing: expected it at "),
-        "{stderr}"
-    );
-    assert!(stderr.contains("run `make demo`, which builds both"), "{stderr}");
-    assert!(output.stdout.is_empty());
+fn a_missing_tool_is_a_clear_error_and_not_a_failed_demo() {
+    for (name, variable) in [("policy-reloader", "POLICY_RELOADER"), ("load-gate", "LOAD_GATE")] {
+        let folder = tempfile::tempdir().unwrap();
+        let reloader = script(folder.path(), "policy-reloader", "exit 3");
+        let output = demo(folder.path())
+            .env("POLICY_RELOADER", reloader)
+            .env(variable, folder.path().join("none"))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(
+            stderr.contains(&format!("the program {name} is missing: expected it at ")),
+            "{stderr}"
+        );
+        assert!(stderr.contains("run `make demo`, which builds it"), "{stderr}");
+        assert!(output.stdout.is_empty());
+    }
 }
 
 #[test]
 fn a_reloader_that_ends_is_a_failure_with_its_last_words_and_one_json_line() {
     let folder = tempfile::tempdir().unwrap();
-    let reloader = script(folder.path(), "echo these are my last words; exit 3");
+    let reloader = script(folder.path(), "policy-reloader", "echo these are my last words; exit 3");
     let output = demo(folder.path())
         .args(["--output", "json"])
         .env("POLICY_RELOADER", reloader)
@@ -80,6 +86,13 @@ fn a_reloader_that_ends_is_a_failure_with_its_last_words_and_one_json_line() {
     assert_eq!(kept.len(), 1);
     assert!(story.contains(&kept[0].display().to_string()), "{story}");
     assert!(kept[0].join("reloader.log").exists());
+    // What load-gate did is told as well: a script that only exits has no verdict.
+    let gate = checks.iter().find(|check| check["id"] == "evidence_ok").unwrap();
+    let why = gate["why"].as_str().unwrap();
+    assert!(
+        why.contains("expected exit code 0 with the verdict PASS, found 3 with none"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -88,6 +101,7 @@ fn an_interrupt_ends_every_process_and_removes_every_file() {
     let pid_file = folder.path().join("pid");
     let reloader = script(
         folder.path(),
+        "policy-reloader",
         &format!("echo $$ > {}; exec sleep 600", pid_file.display()),
     );
     let mut running = demo(folder.path())

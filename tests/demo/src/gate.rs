@@ -1,0 +1,100 @@
+//! Owns the load-gate that is on stage: the real program, run to its end, and what it said.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::child::Child;
+use crate::stage::Stage;
+use crate::text::command_line;
+
+/// Longer than any run on stage takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two looks at whether it has ended.
+const PACE: Duration = Duration::from_millis(2);
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code.
+    pub(crate) code: i32,
+    /// The JSON line; `null` where there was none.
+    pub(crate) said: Value,
+    /// What stands after `error: `, if it ended with one.
+    pub(crate) error: Option<String>,
+    /// From its start to its end.
+    pub(crate) took: Duration,
+}
+
+impl Ended {
+    /// `PASS (exit code 0)`.
+    pub(crate) fn verdict(&self) -> String {
+        let verdict = self.said["verdict"].as_str().unwrap_or("no verdict");
+        format!("{verdict} (exit code {})", self.code)
+    }
+
+    /// Why, in its own words.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let reasons = self.said["reasons"].as_array().into_iter().flatten();
+        reasons
+            .filter_map(|reason| reason.as_str().map(str::to_owned))
+            .collect()
+    }
+
+    /// The promise: this exit code, with the verdict that belongs to it.
+    pub(crate) fn expect(&self, code: i32, verdict: &str) -> Result<()> {
+        let found = self.said["verdict"].as_str().unwrap_or("none");
+        ensure!(
+            (self.code, found) == (code, verdict),
+            "expected exit code {code} with the verdict {verdict}, found {} with {found}: {:?} {}",
+            self.code,
+            self.reasons(),
+            self.error.as_deref().unwrap_or_default(),
+        );
+        // Whoever reads only `ok` must come to the same.
+        ensure!(
+            (self.said["ok"] == true) == (code == 0),
+            "exit code {code} beside ok: {}",
+            self.said["ok"]
+        );
+        Ok(())
+    }
+}
+
+/// Runs it with a clean environment, tells its command line first, and waits for its end. `hidden` are options that are
+/// not told: those that only the demo needs, or that were told before.
+pub(crate) async fn run(stage: &mut Stage, args: &[&str], hidden: &[&str]) -> Result<Ended> {
+    let told: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+    stage.tell.command(&command_line("load-gate", &told, stage.folder()));
+    stage.gates += 1;
+    let file = |kind: &str| stage.folder().join(format!("load-gate-{}.{kind}", stage.gates));
+    let (out, log) = (file("json"), file("log"));
+    let all = args
+        .iter()
+        .chain(hidden)
+        .chain(&["--output", "json", "--log-format", "human"]);
+    let started = Instant::now();
+    let mut child = Child::start_apart("load-gate", stage.load_gate(), all, &out, &log)?;
+    let status = loop {
+        match child.ended()? {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => bail!("load-gate did not end within {} s", PATIENCE.as_secs()),
+            None => tokio::time::sleep(PACE).await,
+        }
+    };
+    let took = started.elapsed();
+    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
+    let (line, errors) = (read(&out)?, read(&log)?);
+    let said = match line.trim() {
+        "" => Value::Null,
+        line => serde_json::from_str(line).context("load-gate's stdout is not one JSON line")?,
+    };
+    Ok(Ended {
+        code: status.code().context("load-gate was ended by a signal")?,
+        said,
+        error: errors.split_once("error: ").map(|(_, error)| error.trim().to_owned()),
+        took,
+    })
+}
