@@ -63,16 +63,21 @@ impl Ended {
     }
 }
 
-/// Runs it with a clean environment, tells its command line first, and waits for its end. `hidden` are options that are
-/// not told: those that only the demo needs, or that were told before.
-pub(crate) async fn run(stage: &mut Stage, args: &[&str], hidden: &[&str]) -> Result<Ended> {
+/// Runs it with a clean environment, tells its command line first, and waits for its end. `as_before` are options that
+/// were told before, `hidden` those that only the demo needs.
+pub(crate) async fn run(stage: &mut Stage, args: &[&str], as_before: &[&str], hidden: &[&str]) -> Result<Ended> {
     let told: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
-    stage.tell.command(&command_line("load-gate", &told, stage.folder()));
+    let mut words = command_line("load-gate", &told, stage.folder());
+    if !as_before.is_empty() {
+        words.push("... as before".to_owned());
+    }
+    stage.tell.command(&words);
     stage.gates += 1;
     let file = |kind: &str| stage.folder().join(format!("load-gate-{}.{kind}", stage.gates));
     let (out, log) = (file("json"), file("log"));
     let all = args
         .iter()
+        .chain(as_before)
         .chain(hidden)
         .chain(&["--output", "json", "--log-format", "human"]);
     let started = Instant::now();

@@ -98,7 +98,7 @@ async fn ask(stage: &mut Stage, url: &str, release: &str) -> Result<gate::Ended>
         "--deadline",
         "0",
     ];
-    let ended = gate::run(stage, &args, &[]).await?;
+    let ended = gate::run(stage, &args, &[], &[]).await?;
     if ended.error.is_none() {
         tell(stage, &ended, &[]);
     }

@@ -91,12 +91,11 @@ async fn attempt(stage: &mut Stage, url: &str, told: Told) -> Result<(Ended, Val
     let mut tries = 0;
     loop {
         tries += 1;
-        let (shown, hidden) = args.split_at(match told {
+        let (shown, as_before) = args.split_at(match told {
             Told::Whole => args.len(),
             Told::AsBefore => ADDRESS,
         });
-        let hidden: Vec<&str> = hidden.iter().copied().chain(["--result", &path]).collect();
-        let ended = gate::run(stage, shown, &hidden).await?;
+        let ended = gate::run(stage, shown, as_before, &["--result", &path]).await?;
         if ended.said["verdict"] == "INVALID" && tries < TRIES {
             tell(stage, &ended, &[]);
             stage.tell.step("It says that this run cannot be trusted. Again:");
@@ -242,7 +241,7 @@ async fn too_few(stage: &mut Stage) -> Result<()> {
         "--threshold",
         "http_req_duration=p(99)<350",
     ];
-    let ended = gate::run(stage, &args, &[]).await?;
+    let ended = gate::run(stage, &args, &[], &[]).await?;
     let error = ended.error.clone().unwrap_or_default();
     stage.tell.facts(&[("exit code", ended.code.to_string())]);
     stage.tell.aside(&error);
