@@ -180,6 +180,7 @@ async fn follow(
     let mut asked = Instant::now();
     let mut told = Instant::now();
     let threads = running.threads();
+    let mut crowded = false;
     while !running.is_finished() {
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
@@ -191,6 +192,14 @@ async fn follow(
         watch.record(&mut samples, tally, file).exit(Exit::Dependency)?;
         let gauges = running.gauges();
         tally.connection_gauge(usize::try_from(gauges.connections).unwrap_or(usize::MAX));
+        let most = plan.connections.max as u64;
+        if !crowded && gauges.waiting > 0 && gauges.connections >= most {
+            crowded = true;
+            tracing::warn!(
+                "requests wait because all {most} connections that are allowed are in use, and their wait counts; raise \
+                 --max-connections if the service takes more"
+            );
+        }
         if stop.is_none() && plan.connections.fail_fast {
             stop = running.hopeless().map(|(_, cause)| Stop::NoSuccess { cause });
         }
