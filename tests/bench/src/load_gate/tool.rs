@@ -150,7 +150,7 @@ impl Tools {
                     ])
                     .args(["--rate", &rate.to_string(), "--check", "status==200"])
                     .args(["--threshold", "http_req_duration=p(95)<350", "--early-stop", "never"])
-                    .args(["--out", "result.json"]);
+                    .args(["--result", "result.json"]);
             }
             Which::Oha | Which::OhaCorrected => {
                 command = Command::new(&self.oha);

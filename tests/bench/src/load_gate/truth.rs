@@ -169,7 +169,8 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
                 .fold(f64::INFINITY, f64::min);
             targets.push(Target::new(
                 format!("error of {name}, {}; target is the best peer's", scenario.name),
-                best_peer,
+                // Digits that mean something.
+                (best_peer * 1e3).ceil() / 1e3,
                 over(Which::LoadGate, pick),
                 "ms",
             ));
