@@ -70,7 +70,8 @@ pub struct RunArgs {
 #[command(next_help_heading = "Request")]
 pub struct RequestArgs {
     /// What requests go to, for example https://staging.example.com/graphql
-    #[arg(long, env = "COS_GQL_URL", value_name = "URL")]
+    // A URL may have a password in it.
+    #[arg(long, env = "COS_GQL_URL", value_name = "URL", hide_env_values = true)]
     pub url: Option<String>,
     /// GraphQL document, sent by POST as JSON; adds the check no_graphql_errors
     #[arg(long, env = "LOAD_GATE_GRAPHQL", value_name = "DOCUMENT", conflicts_with_all = ["body", "body_file"])]
@@ -322,7 +323,7 @@ pub struct RunReportArgs {
     #[arg(long, env = "LOAD_GATE_NO_STEP_SUMMARY")]
     pub no_step_summary: bool,
     /// Send the run's metrics to this Prometheus Pushgateway
-    #[arg(long, env = "PUSHGATEWAY_URL", value_name = "URL")]
+    #[arg(long, env = "PUSHGATEWAY_URL", value_name = "URL", hide_env_values = true)]
     pub push_url: Option<String>,
     /// Bearer token for it
     #[arg(long, env = "PUSHGATEWAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
