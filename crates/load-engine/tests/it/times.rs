@@ -24,12 +24,12 @@ fn no_answer_is_timed_before_it_was_given_and_most_are_timed_at_once() {
         let least = samples.iter().map(Sample::service_ns).min().expect("samples");
         assert!(least >= 5 * MS - MS / 20, "at {rate}/s: an answer after {least} ns");
         let truth = target.truth();
-        let theirs = (truth.answered_quantile(0.5) * 1e6) as u64;
-        let ours = median(&samples, Sample::service_ns);
+        let theirs = truth.answered_quantile(0.5);
+        let ours = median(&samples, Sample::service_ns) as f64 / 1e6;
         // The way there and back, and a machine that does other things too.
         assert!(
-            ours >= theirs.saturating_sub(MS / 20) && ours < theirs + 2 * MS,
-            "at {rate}/s: {ours} ns, the server says {theirs} ns"
+            ours > theirs - 0.05 && ours < theirs + 2.0,
+            "at {rate}/s: {ours} ms, the server says {theirs} ms"
         );
     }
 }
