@@ -20,8 +20,8 @@ use crate::{
 };
 
 const TOOLS: [Which; 3] = [Which::LoadGate, Which::Oha, Which::Wrk];
-/// Asked of load-gate in turn, until more does not give more.
-const RATES: [u32; 6] = [30_000, 40_000, 50_000, 60_000, 80_000, 100_000];
+/// Asked of load-gate in turn, until it no longer keeps up.
+const RATES: [u32; 8] = [40_000, 60_000, 80_000, 100_000, 120_000, 140_000, 160_000, 200_000];
 
 pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let tools = Tools::find(setup)?;
