@@ -3,9 +3,11 @@
 use crate::args::{LogArgs, LogFormat};
 use crate::style;
 use std::io::{self, IsTerminal};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 /// Why logging could not start.
 #[derive(Debug, thiserror::Error)]
@@ -57,27 +59,26 @@ where
 {
     // `RUST_LOG=` in an env file means "not set", not "log nothing".
     let filter = if filter.trim().is_empty() { "info" } else { filter };
-    let filter = EnvFilter::try_new(filter).map_err(|source| LogError::Filter {
+    // Not `EnvFilter`: it brings a regular expression engine into every binary, for filters on spans that nobody here uses.
+    let filter: Targets = filter.parse().map_err(|source| LogError::Filter {
         filter: filter.to_owned(),
         source,
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         // Otherwise a closed stderr makes the subscriber call eprintln!, which panics, which aborts the process.
         .log_internal_errors(false);
     if json {
         // `message` and the fields at the top level: what log collectors look for.
-        Ok(Box::new(
-            builder
-                .json()
-                .flatten_event(true)
-                .with_current_span(true)
-                .with_span_list(false)
-                .finish(),
-        ))
+        let layer = layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false);
+        Ok(Box::new(tracing_subscriber::registry().with(layer.with_filter(filter))))
     } else {
-        Ok(Box::new(builder.with_ansi(colours).with_target(false).finish()))
+        let layer = layer.with_ansi(colours).with_target(false);
+        Ok(Box::new(tracing_subscriber::registry().with(layer.with_filter(filter))))
     }
 }
 
