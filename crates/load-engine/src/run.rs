@@ -187,6 +187,7 @@ pub fn start(plan: &Arc<Plan>) -> Result<Running, SetupError> {
     let dialer = dialer(plan, &origins)?;
     let origins: Arc<[Origin]> = origins.into();
     let count = threads(plan);
+    make_room(plan.connections.max);
     let shared = Arc::new(Shared::default());
     let base = Instant::now();
     let (ready, readiness) = mpsc::channel();
@@ -408,6 +409,31 @@ fn punctual() {
     #[cfg(target_os = "linux")]
     // A system that refuses wakes us a little later, and the send lag shows it.
     let _ = nix::sys::prctl::set_timerslack(1);
+}
+
+/// A connection is a file. Many systems allow 1,024 by default and far more to whoever asks.
+fn make_room(connections: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        /// Files that are open besides connections.
+        const OTHERS: u64 = 100;
+        let limit = getrlimit(Resource::Nofile);
+        let wanted = connections as u64 + OTHERS;
+        if limit.current.is_some_and(|current| current < wanted) {
+            let current = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+            // If it is refused, connections fail with "too many open files", and the result says so.
+            let _ = setrlimit(
+                Resource::Nofile,
+                Rlimit {
+                    current: Some(current),
+                    maximum: limit.maximum,
+                },
+            );
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = connections;
 }
 
 fn threads(plan: &Plan) -> usize {

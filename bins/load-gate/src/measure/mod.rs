@@ -111,7 +111,22 @@ pub(crate) async fn measure(
     for (outcome, cause) in &finished.causes {
         tracing::warn!(outcome = outcome.as_str(), "first of its kind: {cause}");
     }
-    document(run, &tally, &plan, order.config, order.subject)
+    let doc = document(run, &tally, &plan, order.config, order.subject)?;
+    warn_of_redirects(&doc);
+    Ok(doc)
+}
+
+/// They count as answers, as in k6, and are not followed: a service that sends everybody to a login page must not look
+/// healthy without a word.
+fn warn_of_redirects(doc: &ResultDoc) {
+    let redirects: u64 = doc.summary.statuses.range(300..400).map(|(_, count)| count).sum();
+    if redirects > 0 {
+        tracing::warn!(
+            redirects,
+            "responses were redirects, which are not followed and count as answers; a check such as --check status==200 makes \
+             them failures"
+        );
+    }
 }
 
 /// The time of day; the only place of a run where it is read.
