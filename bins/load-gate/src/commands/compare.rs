@@ -2,9 +2,9 @@
 
 use crate::{
     args::CompareArgs,
+    exit_code,
     saved::{
         compare::{Compared, Party, compared},
-        exit_of,
         file::Saved,
     },
 };
@@ -31,5 +31,5 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     runtime::output::either(args.output.output.resolve(), &result, Compared::describe)
         .context("writing the result")
         .exit(Exit::Dependency)?;
-    Ok(result.verdict.map_or(Exit::Done, exit_of))
+    Ok(result.verdict.map_or(Exit::Done, exit_code::exit))
 }

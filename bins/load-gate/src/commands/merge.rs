@@ -2,8 +2,9 @@
 
 use crate::{
     args::MergeArgs,
+    exit_code,
     saved::{
-        exit_of, file,
+        file,
         file::Saved,
         merge::{MergeRules, Part, merge as merge_parts},
         rejudge,
@@ -33,5 +34,5 @@ pub(crate) fn merge(args: &MergeArgs) -> Result<Exit, Failure> {
         .collect::<Result<Vec<_>, Failure>>()?;
     let doc = merge_parts(&parts, &rules)?;
     file::deliver(&doc, args.result.as_deref(), &args.render, args.output.output.resolve())?;
-    Ok(exit_of(doc.judgement.verdict))
+    Ok(exit_code::exit(doc.judgement.verdict))
 }

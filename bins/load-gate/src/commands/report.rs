@@ -2,7 +2,8 @@
 
 use crate::{
     args::ReportArgs,
-    saved::{exit_of, file, file::Saved, rejudge},
+    exit_code,
+    saved::{file, file::Saved, rejudge},
 };
 use runtime::exit::{Exit, Failure, ResultExt as _};
 
@@ -23,5 +24,5 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Exit, Failure> {
         rejudge::rejudge(&saved.doc, &saved.tally()?, &thresholds, confidence)?
     };
     file::deliver(&doc, args.result.as_deref(), &args.render, args.output.output.resolve())?;
-    Ok(exit_of(doc.judgement.verdict))
+    Ok(exit_code::exit(doc.judgement.verdict))
 }

@@ -12,6 +12,7 @@ use load_plan::{Plan, Settings};
 use load_report::Brief;
 use runtime::exit::{Exit, Failure, ResultExt};
 use std::{path::Path, sync::Arc, time::Duration};
+use url::Url;
 
 /// Carries load runs out.
 pub(crate) fn runs() -> RunFn {
@@ -21,12 +22,15 @@ pub(crate) fn runs() -> RunFn {
 async fn run(order: RunOrder) -> Result<Finding, Failure> {
     let settings = Settings {
         scenario_file: Some(order.scenario.clone()),
-        url: order.url.map(String::from),
+        url: order.url.clone().map(String::from),
         ..Settings::default()
     };
     let plan = Plan::build(&settings, Path::new(""))
         .with_context(|| format!("the scenario {} cannot be run", order.scenario.display()))
         .exit(Exit::Usage)?;
+    if let Some(url) = &order.url {
+        only(&plan, url)?;
+    }
     let order_of_measure = Order {
         config: plan.redacted(),
         subject: plan.subject(),
@@ -44,4 +48,23 @@ async fn run(order: RunOrder) -> Result<Finding, Failure> {
         details,
         document: Some(doc.to_json().exit(Exit::Dependency)?),
     })
+}
+
+/// A request of the scenario that names its own address would not go where the caller asked, and the verdict would be about
+/// something else.
+fn only(plan: &Plan, url: &Url) -> Result<(), Failure> {
+    match plan
+        .requests
+        .iter()
+        .find(|request| request.origin.origin() != url.origin())
+    {
+        None => Ok(()),
+        Some(request) => Err(Failure::usage(format!(
+            "the request {:?} of this scenario has an address of its own, {}, so it cannot be aimed at {}: write its url as a \
+             path, or leave url out",
+            request.name,
+            request.origin.origin().ascii_serialization(),
+            url.origin().ascii_serialization()
+        ))),
+    }
 }

@@ -70,12 +70,10 @@ pub(crate) fn compared(base: Party<'_>, candidate: Party<'_>, limits: &[Limit], 
     percents.extend(limits.iter().filter_map(Limit::percent));
     percents.sort_by(f64::total_cmp);
     percents.dedup();
-    let nobody = Nobody;
-    let (first, second) = (side(base, &percents, &nobody), side(candidate, &percents, &nobody));
-    let comparison = compare(first, second, &percents, confidence);
+    let comparison = comparison(base, candidate, &percents, confidence);
     let held: Vec<Held> = limits
         .iter()
-        .map(|limit| limit.hold(&comparison, surely_infinite(second, limit.percent(), confidence)))
+        .map(|limit| limit.hold(&comparison, surely_infinite(candidate, limit.percent(), confidence)))
         .collect();
     let doubts = doubts(base, candidate);
     let verdict = (!limits.is_empty()).then(|| overall(&held, base, candidate));
@@ -100,8 +98,8 @@ pub(crate) fn compared(base: Party<'_>, candidate: Party<'_>, limits: &[Limit], 
         verdict,
         ok: verdict == Some(Verdict::Pass),
         reasons,
-        base: about(base, first),
-        candidate: about(candidate, second),
+        base: about(base),
+        candidate: about(candidate),
         comparison,
         limits: held,
         remarks,
@@ -122,36 +120,75 @@ impl Ranked for Nobody {
     }
 }
 
-fn side<'a>(party: Party<'a>, percents: &[f64], nobody: &'a Nobody) -> Side<'a> {
+/// What the dependence between requests is looked at for. It differs: a single stall ties the slowest percent of all requests
+/// together and leaves the median alone.
+#[derive(Debug, Clone, Copy)]
+enum Figure {
+    Quantile(f64),
+    Failures,
+}
+
+fn comparison(base: Party<'_>, candidate: Party<'_>, percents: &[f64], confidence: f64) -> Comparison {
+    let of = |figure: Figure, percents: &[f64]| {
+        compare(
+            side(base, figure, &Nobody),
+            side(candidate, figure, &Nobody),
+            percents,
+            confidence,
+        )
+    };
+    let middle = of(Figure::Quantile(50.0), &[]);
+    let failures = of(Figure::Failures, &[]);
+    Comparison {
+        quantiles: percents
+            .iter()
+            .flat_map(|&percent| of(Figure::Quantile(percent), &[percent]).quantiles)
+            .collect(),
+        failures: failures.failures,
+        failures_interval: failures.failures_interval,
+        ..middle
+    }
+}
+
+fn side<'a>(party: Party<'a>, figure: Figure, nobody: &'a Nobody) -> Side<'a> {
     let totals = party.tally.totals(false);
     let ranked: &dyn Ranked = party.tally.judged().unwrap_or(nobody);
     Side {
         ranked,
         failed: totals.scheduled - totals.succeeded,
-        dependence: dependence_of(party.tally, ranked, percents),
+        dependence: dependence_of(party.tally, ranked, figure).unwrap_or(1.0),
     }
 }
 
-/// The largest dependence that shows at any of the quantiles: how the requests beyond each lie in time.
-fn dependence_of(tally: &Tally, ranked: &dyn Ranked, percents: &[f64]) -> f64 {
-    let n = ranked.count();
-    let beyond = |percent: f64| {
-        let value = ranked.value_at_rank(order::rank_of(n, percent / 100.0).max(1))?;
-        let threshold = Threshold::parse("http_req_duration", &format!("p({percent})<{value}")).ok()?;
-        let evidence = tally.evidence_for(&[threshold]).ok()?;
-        Some(dependence::factor(&evidence.first()?.batches))
+/// How the requests beyond a quantile, or those that failed, lie in time.
+fn dependence_of(tally: &Tally, ranked: &dyn Ranked, figure: Figure) -> Option<f64> {
+    let threshold = match figure {
+        Figure::Quantile(percent) => {
+            let rank = order::rank_of(ranked.count(), percent / 100.0).max(1);
+            match ranked.value_at_rank(rank) {
+                Some(value) => Threshold::parse("http_req_duration", &format!("p({percent})<{value}")),
+                // Beyond it is only what failed.
+                None => return dependence_of(tally, ranked, Figure::Failures),
+            }
+        }
+        Figure::Failures => Threshold::parse("http_req_failed", "rate<0.5"),
     };
-    percents
-        .iter()
-        .filter_map(|&percent| beyond(percent))
-        .fold(1.0, f64::max)
+    let evidence = tally.evidence_for(&[threshold.ok()?]).ok()?;
+    Some(dependence::factor(&evidence.first()?.batches))
 }
 
-fn surely_infinite(second: Side<'_>, percent: Option<f64>, confidence: f64) -> bool {
-    let (n, Some(percent)) = (second.ranked.count(), percent) else {
+fn surely_infinite(candidate: Party<'_>, percent: Option<f64>, confidence: f64) -> bool {
+    let Some(percent) = percent else {
         return false;
     };
-    let low = order::bounds(n, percent / 100.0, 0.5 + confidence / 2.0, second.dependence).low;
+    let second = side(candidate, Figure::Quantile(percent), &Nobody);
+    let low = order::bounds(
+        second.ranked.count(),
+        percent / 100.0,
+        0.5 + confidence / 2.0,
+        second.dependence,
+    )
+    .low;
     low.is_some_and(|rank| rank >= 1 && second.ranked.value_at_rank(rank).is_none())
 }
 
@@ -205,15 +242,16 @@ fn different_plans(base: Party<'_>, candidate: Party<'_>) -> Option<String> {
     })
 }
 
-fn about(party: Party<'_>, side: Side<'_>) -> About {
+fn about(party: Party<'_>) -> About {
     let doc = &party.saved.doc;
+    let totals = party.tally.totals(false);
     About {
         file: party.saved.name.clone(),
         subject: doc.subject.clone(),
         started_at: doc.started_at,
         verdict: doc.judgement.verdict,
-        scheduled: side.ranked.count(),
-        failed: side.failed,
+        scheduled: totals.scheduled,
+        failed: totals.scheduled - totals.succeeded,
     }
 }
 

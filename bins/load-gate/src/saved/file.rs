@@ -11,13 +11,11 @@ use runtime::{
 use std::{
     fs,
     io::{self, Read, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// A result with all its histograms is well below one MiB.
 const LARGEST: u64 = 256 << 20;
-/// Without a terminal's own width.
-const WIDTH: usize = 100;
 
 /// A result that was read.
 #[derive(Debug, Clone)]
@@ -74,28 +72,26 @@ pub(crate) fn deliver(
     render_files(doc, render)?;
     let printed = match output {
         Output::Json => runtime::output::final_line(&load_report::Brief::of(doc)),
-        Output::Human => runtime::output::human(&render::table(doc, Palette::stdout().is_on(), WIDTH)),
+        Output::Human => runtime::output::human(&render::table(doc, Palette::stdout().is_on(), crate::show::width())),
     };
     printed.context("writing the result").exit(Exit::Dependency)
 }
 
-/// Writes each rendering that has a file.
+/// Writes each rendering that has a file. One that cannot be written does not keep the others from being written.
 pub(crate) fn render_files(doc: &ResultDoc, files: &RenderArgs) -> Result<(), Failure> {
-    if let Some(path) = &files.html {
-        write(path, "--html", render::html(doc).as_bytes())?;
-    }
-    if let Some(path) = &files.junit {
-        write(path, "--junit", render::junit(doc).as_bytes())?;
-    }
-    if let Some(path) = &files.markdown {
-        write(path, "--markdown", render::markdown(doc).as_bytes())?;
-    }
-    if let Some(path) = &files.summary_export {
-        let mut text = format!("{:#}", render::k6_summary(doc));
-        text.push('\n');
-        write(path, "--summary-export", text.as_bytes())?;
-    }
-    Ok(())
+    let put = |path: &Option<PathBuf>, option: &str, text: &dyn Fn() -> String| match path {
+        Some(path) => write(path, option, text().as_bytes()),
+        None => Ok(()),
+    };
+    let written = [
+        put(&files.html, "--html", &|| render::html(doc)),
+        put(&files.junit, "--junit", &|| render::junit(doc)),
+        put(&files.markdown, "--markdown", &|| render::markdown(doc)),
+        put(&files.summary_export, "--summary-export", &|| {
+            format!("{:#}\n", render::k6_summary(doc))
+        }),
+    ];
+    written.into_iter().collect()
 }
 
 /// Writes a file so that nobody ever reads half of it: beside its place first, then moved there.

@@ -16,15 +16,3 @@ pub(crate) mod rejudge;
 
 #[cfg(test)]
 pub(crate) mod samples;
-
-use load_verdict::Verdict;
-use runtime::exit::Exit;
-
-/// How a command ends with this verdict.
-pub(crate) const fn exit_of(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Pass => Exit::Done,
-        Verdict::Fail => Exit::Negative,
-        Verdict::Inconclusive | Verdict::Invalid => Exit::NoVerdict,
-    }
-}

@@ -72,7 +72,7 @@ pub(crate) const fn options(confidence: f64) -> JudgeOptions {
 
 /// The document with another judgement, and the exit code that goes with it.
 pub(crate) fn with_judgement(mut doc: ResultDoc, judgement: Judgement) -> ResultDoc {
-    doc.exit_code = super::exit_of(judgement.verdict).code();
+    doc.exit_code = crate::exit_code::native(judgement.verdict);
     doc.judgement = judgement;
     doc
 }

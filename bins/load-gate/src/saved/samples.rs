@@ -88,7 +88,7 @@ pub(crate) fn run(shape: &Shape) -> (ResultDoc, Tally) {
         finished_at: started_at + counted,
         config: serde_json::json!({"rate": 50, "url": "https://cos.example.com/graphql"}),
         environment: Environment::of_this_build(),
-        exit_code: super::exit_of(judgement.verdict).code(),
+        exit_code: crate::exit_code::native(judgement.verdict),
         judgement,
         summary: tally.summary(0.95),
         tally: serde_json::to_value(tally.dump().unwrap()).unwrap(),

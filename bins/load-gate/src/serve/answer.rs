@@ -240,7 +240,7 @@ fn about(
     ended_at: Option<jiff::Timestamp>,
     age_seconds: f64,
     reused: bool,
-    details: serde_json::Value,
+    mut details: serde_json::Value,
 ) -> About {
     let Key {
         release_id,
@@ -248,6 +248,12 @@ fn about(
         what,
     } = check.key.clone();
     let kind = what.kind();
+    if let serde_json::Value::Object(details) = &mut details {
+        // Said above, and `ok` only as the tri-state: a second one that is `false` for INCONCLUSIVE would mislead.
+        for said in ["ok", "verdict", "reasons"] {
+            details.remove(said);
+        }
+    }
     let (service, plan, target) = match what {
         What::Evidence { service } => (Some(service), None, None),
         What::Run { plan, url } => (None, Some(plan), url.as_ref().map(runtime::http::redact)),

@@ -8,3 +8,5 @@ mod evidence_polling;
 mod evidence_usage;
 mod help;
 mod process;
+mod report;
+mod serve;
