@@ -19,7 +19,7 @@ use crate::{
     stats::median,
 };
 
-const RATE: u32 = 500;
+const RATE: u32 = 1_000;
 const TOOLS: [Which; 4] = [Which::LoadGate, Which::Oha, Which::OhaCorrected, Which::K6];
 
 /// A way for a server to behave.
@@ -223,13 +223,22 @@ fn one(setup: &Setup, tools: &Tools, scenario: usize, which: Which, seed: u64) -
 
 /// What everybody waited who came on schedule.
 ///
-/// Outside a freeze that is what the log has, from arrival to answer. Whoever came during one waited for its end, and
-/// then as long as the log says of those who came just after it: some tools stop sending in a freeze, so their own log
-/// does not have everybody.
+/// That is what the log has, from arrival to answer, when the tool sent them all. Some tools stop sending in a freeze, so
+/// that their log does not have everybody who came during it: who is missing waited for its end, and then as long as
+/// anybody.
 fn waited(truth: &Truth, freezes: &[Freeze], job: &Job) -> Vec<f64> {
     let Some(first) = truth.requests.first().map(|request| request.arrived_ns) else {
         return Vec::new();
     };
+    let rate = f64::from(job.rate.unwrap_or(RATE));
+    let everybody = (job.duration.as_secs_f64() * rate).round();
+    if freezes.is_empty() || truth.total() as f64 >= everybody * 0.99 {
+        return truth
+            .requests
+            .iter()
+            .map(load_target::Request::right_latency_ms)
+            .collect();
+    }
     let since = |ns: u64| (ns.saturating_sub(first)) as f64 / 1e6;
     let frozen_until = |at: f64| {
         let freeze = freezes
@@ -252,12 +261,7 @@ fn waited(truth: &Truth, freezes: &[Freeze], job: &Job) -> Vec<f64> {
         .filter(|request| !touched(request))
         .map(load_target::Request::right_latency_ms)
         .collect();
-    if freezes.is_empty() {
-        return all;
-    }
     let usual = nearest_rank(all.clone(), 0.5);
-    let rate = f64::from(job.rate.unwrap_or(RATE));
-    let everybody = (job.duration.as_secs_f64() * rate).round();
     let mut number = 0.0;
     all.clear();
     while number < everybody {
