@@ -9,4 +9,5 @@ mod evidence_usage;
 mod help;
 mod process;
 mod report;
+mod schema;
 mod serve;
