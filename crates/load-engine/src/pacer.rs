@@ -78,8 +78,10 @@ mod imp {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-mod imp {
+/// The runtime's timer. Compiled for tests too, so that it is known to work where it is not used.
+#[cfg(any(test, not(target_os = "linux")))]
+#[allow(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
+mod portable {
     use super::{Clock, Context, Poll, io};
     use std::future::Future;
     use std::pin::Pin;
@@ -110,4 +112,39 @@ mod imp {
     }
 }
 
+#[cfg(target_os = "linux")]
 pub(crate) use imp::Pacer;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use portable::Pacer;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+    use std::time::{Duration, Instant};
+
+    /// Waits for a few due times, and for one that is over; gives how late each wake was.
+    macro_rules! waits {
+        ($pacer:ty) => {{
+            let clock = Clock::starting_at(Instant::now());
+            let mut pacer = <$pacer>::new().unwrap();
+            let mut late = Vec::new();
+            for due_ns in [2_000_000, 2_500_000, 9_000_000, 9_000_000, 1_000_000] {
+                poll_fn(|cx| pacer.poll_until(&clock, due_ns, cx)).await.unwrap();
+                late.push(Duration::from_nanos(clock.now()).checked_sub(Duration::from_nanos(due_ns)));
+            }
+            late
+        }};
+    }
+
+    #[tokio::test]
+    async fn no_pacer_wakes_before_the_time() {
+        for late in [waits!(Pacer), waits!(portable::Pacer)] {
+            assert!(late.iter().all(Option::is_some), "{late:?}");
+            assert!(
+                late.iter().flatten().all(|late| *late < Duration::from_secs(5)),
+                "{late:?}"
+            );
+        }
+    }
+}

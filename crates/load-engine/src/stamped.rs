@@ -165,7 +165,13 @@ mod imp {
 }
 
 #[cfg(not(target_os = "linux"))]
-mod imp {
+use portable as imp;
+
+/// The runtime's socket. Compiled for tests too, so that it is known to be right where it is not used.
+#[cfg(any(test, not(target_os = "linux")))]
+#[cfg_attr(target_os = "linux", allow(dead_code))]
+#[allow(clippy::unnecessary_wraps, reason = "the same signature as on Linux")]
+mod portable {
     use super::{Context, Instant, Pin, Poll, ReadBuf, TcpStream, io};
     use tokio::io::{AsyncRead, AsyncWrite};
 
