@@ -88,7 +88,9 @@ pub enum ReadError {
         found: &'static str,
     },
     /// It has another version of the schema.
-    #[error("{name} has the schema `{found}`, and this load-gate reads `{SCHEMA}`: use the version of load-gate that wrote it")]
+    #[error(
+        "{name} has the schema `{found}`, and this load-gate reads `{SCHEMA}`: use the version of load-gate that wrote it"
+    )]
     OtherVersion {
         /// The file.
         name: String,
@@ -110,7 +112,9 @@ pub enum ReadError {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// JSON has no word for a figure that is not a number; writing `null` in its place would make the file unreadable.
-    #[error("the result holds a figure that is not a number and was not written: this is a mistake in load-gate, please report it")]
+    #[error(
+        "the result holds a figure that is not a number and was not written: this is a mistake in load-gate, please report it"
+    )]
     NotFinite {
         /// Which one, as the reader would have said it.
         #[source]

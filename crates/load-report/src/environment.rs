@@ -65,9 +65,8 @@ mod tests {
 
     #[test]
     fn a_ci_system_is_known_by_its_own_variable() {
-        let only = |name: &'static str, value: &'static str| {
-            ci_system(move |asked| (asked == name).then(|| value.to_owned()))
-        };
+        let only =
+            |name: &'static str, value: &'static str| ci_system(move |asked| (asked == name).then(|| value.to_owned()));
         assert_eq!(only("GITHUB_ACTIONS", "true").as_deref(), Some("github-actions"));
         assert_eq!(only("JENKINS_URL", "https://ci").as_deref(), Some("jenkins"));
         assert_eq!(only("CI", "true").as_deref(), Some("unknown"));

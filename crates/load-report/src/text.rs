@@ -19,9 +19,14 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 fn shown(c: char) -> char {
     match c {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{061c}' => '\u{fffd}',
-        // Not characters in XML, and of no use anywhere.
-        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        // Invisible, or reorders what follows; the last two are no characters in XML.
+        '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}'
+        | '\u{061c}'
+        | '\u{fffe}'
+        | '\u{ffff}' => '\u{fffd}',
         c if c.is_control() => '\u{fffd}',
         c => c,
     }
@@ -109,7 +114,11 @@ pub(crate) fn count(n: u64) -> String {
 pub(crate) fn figure(x: f64) -> String {
     let size = x.abs();
     if !x.is_finite() {
-        return if x.is_nan() { NONE.to_owned() } else { "infinite".to_owned() };
+        return if x.is_nan() {
+            NONE.to_owned()
+        } else {
+            "infinite".to_owned()
+        };
     }
     if size >= 1e12 || (size > 0.0 && size < 5e-4) {
         return format!("{x:.2e}");
@@ -133,14 +142,15 @@ pub(crate) fn percent(share: f64) -> String {
         return NONE.to_owned();
     }
     let p = share * 100.0;
-    let text = if p == 0.0 || p == 100.0 {
+    let text = if (0.0..=0.0).contains(&p) || (100.0..=100.0).contains(&p) {
         format!("{p:.0}")
     } else if p > 0.0 && p < 0.005 {
         "<0.01".to_owned()
     } else if p < 100.0 && p > 99.995 {
         ">99.99".to_owned()
     } else if p.abs() < 1e6 {
-        format!("{p:.2}")
+        let text = format!("{p:.2}");
+        text.strip_suffix(".00").map_or(text.clone(), ToOwned::to_owned)
     } else {
         format!("{p:.2e}")
     };
@@ -201,7 +211,11 @@ pub(crate) fn bytes(n: f64) -> String {
         size /= 1024.0;
         unit += 1;
     }
-    let number = if unit == 0 && size.fract() == 0.0 { format!("{size:.0}") } else { figure(size) };
+    let number = if unit == 0 && size.fract() == 0.0 {
+        format!("{size:.0}")
+    } else {
+        figure(size)
+    };
     format!("{number} {}", UNITS[unit])
 }
 
@@ -230,7 +244,10 @@ mod tests {
     #[test]
     fn nothing_that_a_terminal_obeys_is_printed() {
         assert_eq!(printable("plain ünïcode 表"), "plain ünïcode 表");
-        assert_eq!(printable("a\x1b[31mred\nb\u{202e}c\u{9b}"), "a\u{fffd}[31mred b\u{fffd}c\u{fffd}");
+        assert_eq!(
+            printable("a\x1b[31mred\nb\u{202e}c\u{9b}"),
+            "a\u{fffd}[31mred b\u{fffd}c\u{fffd}"
+        );
     }
 
     #[test]
@@ -275,8 +292,14 @@ mod tests {
     #[test]
     fn spans_and_sizes_read_well() {
         assert_eq!([clock(7.9), clock(130.0), clock(3730.0)], ["0:07", "2:10", "1:02:10"]);
-        assert_eq!([span(0.44), span(10.0), span(300.0), span(3720.0)], ["0.4 s", "10 s", "5 min", "1 h 2 min"]);
-        assert_eq!([bytes(512.0), bytes(1536.0), bytes(2.0 * 1024.0 * 1024.0 * 1024.0)], ["512 B", "1.50 KiB", "2.00 GiB"]);
+        assert_eq!(
+            [span(0.44), span(10.0), span(300.0), span(3720.0)],
+            ["0.4 s", "10 s", "5 min", "1 h 2 min"]
+        );
+        assert_eq!(
+            [bytes(512.0), bytes(1536.0), bytes(2.0 * 1024.0 * 1024.0 * 1024.0)],
+            ["512 B", "1.50 KiB", "2.00 GiB"]
+        );
         assert_eq!([clock(f64::NAN), span(-1.0)], [NONE, NONE]);
     }
 

@@ -4,7 +4,7 @@ use crate::document::ResultDoc;
 use crate::text::{self, NONE};
 use load_verdict::judge::{Interval, Stop};
 use load_verdict::summary::{Phases, QuantileRow, Slice};
-use load_verdict::threshold::{Aggregation, Kind, Metric};
+use load_verdict::threshold::{Aggregation, Kind, Metric, Operator};
 use load_verdict::{Threshold, ThresholdResult, Verdict};
 
 /// The verdict as it is printed.
@@ -82,13 +82,12 @@ pub(crate) fn asked(result: &ThresholdResult) -> Asked {
         _ => Unit::Bare,
     };
     let percentile = threshold.aggregation.quantile().map(|q| q * 100.0);
-    use load_verdict::threshold::Operator::{Less, LessOrEqual};
     Asked {
         unit,
         limit: Some(threshold.limit).filter(|limit| limit.is_finite()),
         percentile: percentile.filter(|_| unit == Unit::Milliseconds),
         all_latency: threshold.key.metric == Metric::HttpReqDuration && threshold.key.tags.is_empty(),
-        below: matches!(threshold.operator, Less | LessOrEqual),
+        below: matches!(threshold.operator, Operator::Less | Operator::LessOrEqual),
     }
 }
 
@@ -141,7 +140,7 @@ pub(crate) fn confidence(interval: &Interval) -> String {
 
 /// The name of a quantile: `p50`, `p99.9`; `max` for 100.
 pub(crate) fn quantile_name(percent: f64) -> String {
-    if percent == 100.0 {
+    if (100.0..=100.0).contains(&percent) {
         return "max".to_owned();
     }
     if !(0.0..100.0).contains(&percent) {
@@ -162,7 +161,16 @@ pub(crate) fn judged_ms(x: Option<f64>, scheduled: u64) -> String {
 /// A judged latency with its unit.
 pub(crate) fn judged_words(x: Option<f64>, scheduled: u64) -> String {
     let words = judged_ms(x, scheduled);
-    if x.is_some_and(f64::is_finite) { format!("{words} ms") } else { words }
+    if x.is_some_and(f64::is_finite) {
+        format!("{words} ms")
+    } else {
+        words
+    }
+}
+
+/// A plain latency with its unit.
+pub(crate) fn plain_words(x: Option<f64>) -> String {
+    x.map_or_else(|| "no data".to_owned(), |ms| Unit::Milliseconds.show(ms))
 }
 
 /// How far a run came and why not further; `None` for a run that went to its end.
@@ -180,12 +188,18 @@ pub(crate) fn ending(doc: &ResultDoc) -> Option<String> {
         None if doc.partial => "ended before its time: this is a partial result".to_owned(),
         None => return None,
     };
-    Some(format!("{why}; {} of the schedule was carried out", text::percent(doc.judgement.completed)))
+    Some(format!(
+        "{why}; {} of the schedule was carried out",
+        text::percent(doc.judgement.completed)
+    ))
 }
 
 /// The row of one quantile.
 pub(crate) fn quantile(doc: &ResultDoc, percent: f64) -> Option<&QuantileRow> {
-    doc.summary.latency.iter().find(|row| (row.percent - percent).abs() < 1e-9)
+    doc.summary
+        .latency
+        .iter()
+        .find(|row| (row.percent - percent).abs() < 1e-9)
 }
 
 /// An outcome as people say it; `None` for a name that is not ours.
@@ -262,13 +276,17 @@ mod tests {
 
     #[test]
     fn intervals_read_like_sentences() {
-        let of = |low, high| Interval { low, high, confidence: 0.95 };
+        let of = |low, high| Interval {
+            low,
+            high,
+            confidence: 0.95,
+        };
         let cases = [
             (of(Some(208.0), Some(217.4)), Unit::Milliseconds, "208 to 217 ms"),
             (of(Some(88.1), None), Unit::Milliseconds, "88.1 ms to infinite"),
             (of(None, Some(88.1)), Unit::Milliseconds, "up to 88.1 ms"),
             (of(None, None), Unit::Milliseconds, "infinite"),
-            (of(Some(0.001), Some(0.02)), Unit::Share, "0.10 to 2.00 %"),
+            (of(Some(0.001), Some(0.02)), Unit::Share, "0.10 to 2 %"),
             (of(Some(3.0), Some(f64::NAN)), Unit::Bare, "3.00 to infinite"),
         ];
         for (i, unit, expected) in cases {

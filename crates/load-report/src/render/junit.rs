@@ -31,7 +31,13 @@ struct Case {
 
 fn write(writer: &mut Writer<Vec<u8>>, doc: &ResultDoc) -> io::Result<()> {
     let cases = cases(doc);
-    let count = |verdicts: &[Verdict]| cases.iter().filter(|case| verdicts.contains(&case.verdict)).count().to_string();
+    let count = |verdicts: &[Verdict]| {
+        cases
+            .iter()
+            .filter(|case| verdicts.contains(&case.verdict))
+            .count()
+            .to_string()
+    };
     let tests = cases.len().to_string();
     let failures = count(&[Verdict::Fail]);
     let errors = count(&[Verdict::Inconclusive, Verdict::Invalid]);

@@ -76,11 +76,13 @@ fn aggregates(metric: &MetricSummary) -> Value {
 
 /// How k6 makes the `id` of a group or check from its path.
 fn md5(path: &str) -> String {
-    Md5::digest(path.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    Md5::digest(path.as_bytes())
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
 }
 
 #[cfg(test)]

@@ -59,9 +59,17 @@ impl Progress {
 pub fn progress_line(progress: &Progress, colours: bool, width: usize) -> String {
     let ink = Ink::new(colours);
     let width = width.clamp(20, 160);
-    let clock = format!("{} / {}", text::clock(progress.elapsed_s), text::clock(progress.total_s));
+    let clock = format!(
+        "{} / {}",
+        text::clock(progress.elapsed_s),
+        text::clock(progress.total_s)
+    );
     let phase = if progress.warm_up { "warm-up" } else { "" };
-    let tail = format!("{}  {}/s", pad_left(&progress.percent(), 5), text::figure(progress.rate));
+    let tail = format!(
+        "{}  {}/s",
+        pad_left(&progress.percent(), 5),
+        text::figure(progress.rate)
+    );
     let used = text::columns(&clock) + text::columns(phase) + text::columns(&tail) + 6;
     let bar = bar(progress.part(), width.saturating_sub(used).min(60), ink);
     let first = [clock, phase.to_owned(), bar, ink.bold(&tail)]
@@ -79,8 +87,12 @@ pub fn progress_line(progress: &Progress, colours: bool, width: usize) -> String
             text::share(n, progress.requests)
         ),
     };
-    let latencies = [("p50", progress.p50_ms), ("p95", progress.p95_ms), ("p99", progress.p99_ms)]
-        .map(|(name, x)| (name, progress.latency(x)));
+    let latencies = [
+        ("p50", progress.p50_ms),
+        ("p95", progress.p95_ms),
+        ("p99", progress.p99_ms),
+    ]
+    .map(|(name, x)| (name, progress.latency(x)));
     let verdict = progress.verdict.map_or("…", verdict_word);
     // Coloured last: what fits is decided by what is seen.
     let mut second = String::new();
@@ -93,12 +105,18 @@ pub fn progress_line(progress: &Progress, colours: bool, width: usize) -> String
             second.push_str("  ");
         }
     };
-    let coloured = progress.verdict.map_or_else(|| ink.dim(verdict), |v| ink.verdict(v, verdict));
+    let coloured = progress
+        .verdict
+        .map_or_else(|| ink.dim(verdict), |v| ink.verdict(v, verdict));
     put(verdict, coloured);
     for (name, value) in &latencies {
         put(&format!("{name} {value}"), format!("{} {value}", ink.dim(name)));
     }
-    let shown = if progress.failed > 0 { ink.red(&failed) } else { ink.dim(&failed) };
+    let shown = if progress.failed > 0 {
+        ink.red(&failed)
+    } else {
+        ink.dim(&failed)
+    };
     put(&failed, shown);
     format!(" {}\n {}", fit_coloured(&first, width, colours), second.trim_end())
 }
@@ -146,5 +164,9 @@ fn bar(part: f64, width: usize, ink: Ink) -> String {
 
 /// Leaves coloured text alone: its parts were measured before. Plain text is cut for narrow terminals.
 fn fit_coloured(text: &str, width: usize, colours: bool) -> String {
-    if colours { text.to_owned() } else { text::fit(text, width.saturating_sub(1)) }
+    if colours {
+        text.to_owned()
+    } else {
+        text::fit(text, width.saturating_sub(1))
+    }
 }

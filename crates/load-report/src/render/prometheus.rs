@@ -33,7 +33,10 @@ pub struct Series {
 impl Series {
     fn new(labels: &[(&'static str, &str)], value: f64) -> Self {
         Self {
-            labels: labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(),
+            labels: labels
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect(),
             value,
         }
     }
@@ -65,10 +68,13 @@ pub fn metrics(doc: &ResultDoc) -> Vec<Family> {
         Family {
             name: "load_gate_send_lag_seconds",
             help: "How late the generator itself took requests up.",
-            series: [("0.5", doc.judgement.validity.lag_p50_ms), ("0.99", doc.judgement.validity.lag_p99_ms)]
-                .into_iter()
-                .map(|(quantile, ms)| Series::new(&[("quantile", quantile)], ms / 1000.0))
-                .collect(),
+            series: [
+                ("0.5", doc.judgement.validity.lag_p50_ms),
+                ("0.99", doc.judgement.validity.lag_p99_ms),
+            ]
+            .into_iter()
+            .map(|(quantile, ms)| Series::new(&[("quantile", quantile)], ms / 1000.0))
+            .collect(),
         },
         Family {
             name: "load_gate_duration_seconds",
@@ -113,8 +119,16 @@ pub fn prometheus(doc: &ResultDoc) -> String {
                 .iter()
                 .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
                 .collect();
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-            let value = if series.value.is_finite() { series.value.to_string() } else { "+Inf".to_owned() };
+            let labels = if labels.is_empty() {
+                String::new()
+            } else {
+                format!("{{{}}}", labels.join(","))
+            };
+            let value = if series.value.is_finite() {
+                series.value.to_string()
+            } else {
+                "+Inf".to_owned()
+            };
             let _ = writeln!(out, "{}{labels} {value}", family.name);
         }
     }
@@ -126,7 +140,10 @@ fn verdicts(doc: &ResultDoc) -> Vec<Series> {
         .into_iter()
         .map(|verdict| {
             let name = verdict_word(verdict).to_lowercase();
-            Series::new(&[("verdict", &name)], f64::from(u8::from(verdict == doc.judgement.verdict)))
+            Series::new(
+                &[("verdict", &name)],
+                f64::from(u8::from(verdict == doc.judgement.verdict)),
+            )
         })
         .collect()
 }

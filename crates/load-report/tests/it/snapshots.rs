@@ -8,5 +8,8 @@ fn tables() {
     for (name, doc) in examples::all() {
         insta::assert_snapshot!(format!("table_{name}"), render::table(&doc, false, 80));
     }
-    insta::assert_snapshot!("table_coloured", render::table(&examples::failing(), true, 100).replace('\x1b', "␛"));
+    insta::assert_snapshot!(
+        "table_coloured",
+        render::table(&examples::failing(), true, 100).replace('\x1b', "␛")
+    );
 }

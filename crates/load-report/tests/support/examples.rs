@@ -53,7 +53,11 @@ fn curve(never: f64) -> Vec<CurvePoint> {
     (0..=100)
         .map(|i| {
             // Even steps of the number of nines, so that the tail has as many points as the middle.
-            let percent = if i == 100 { 100.0 } else { 100.0 * (1.0 - 10f64.powf(-4.0 * f64::from(i) / 99.0)) };
+            let percent = if i == 100 {
+                100.0
+            } else {
+                100.0 * (1.0 - 10f64.powf(-4.0 * f64::from(i) / 99.0))
+            };
             CurvePoint {
                 percent,
                 judged_ms: latency(percent, never),
@@ -65,7 +69,9 @@ fn curve(never: f64) -> Vec<CurvePoint> {
 
 /// A cheap wobble from -1 to 1, the same in every run.
 fn wobble(i: u32, salt: u32) -> f64 {
-    let x = (i.wrapping_mul(2_654_435_761).wrapping_add(salt.wrapping_mul(40_503))) >> 7;
+    let mut x = (i + 1).wrapping_mul(2_654_435_761) ^ salt.wrapping_mul(0x9e37_79b9);
+    x = (x ^ (x >> 15)).wrapping_mul(0x85eb_ca6b);
+    x ^= x >> 13;
     f64::from(x % 2001) / 1000.0 - 1.0
 }
 
@@ -128,7 +134,14 @@ fn metrics(failed: u64) -> BTreeMap<String, MetricSummary> {
         ("http_req_failed", rate(failed)),
         ("checks", rate(all - failed)),
         ("http_reqs", MetricSummary::Counter { count: all, rate: 50.0 }),
-        ("vus", MetricSummary::Gauge { value: 2.0, min: 1.0, max: 4.0 }),
+        (
+            "vus",
+            MetricSummary::Gauge {
+                value: 2.0,
+                min: 1.0,
+                max: 4.0,
+            },
+        ),
     ]
     .into_iter()
     .map(|(key, metric)| (key.to_owned(), metric))
@@ -141,7 +154,11 @@ fn threshold(metric: &str, expression: &str, observed: f64, low: f64, high: f64)
         metric: metric.to_owned(),
         expression: expression.to_owned(),
         verdict: Verdict::Pass,
-        method: if rate { Method::Proportion } else { Method::OrderStatistics },
+        method: if rate {
+            Method::Proportion
+        } else {
+            Method::OrderStatistics
+        },
         observed: Some(observed),
         infinite: false,
         interval: Some(Interval {
@@ -339,7 +356,11 @@ pub fn failing() -> ResultDoc {
     let frozen = |percent: f64, never: f64| {
         let x = latency(percent, never)?;
         // From the 93rd percentile on: those who waited for the frozen server.
-        Some(if percent > 93.0 { x + (percent - 93.0).powf(1.4) * 1_900.0 } else { x })
+        Some(if percent > 93.0 {
+            x + (percent - 93.0).powf(1.4) * 1_900.0
+        } else {
+            x
+        })
     };
     for row in &mut summary.latency {
         row.judged_ms = frozen(row.percent, 0.0132);

@@ -60,12 +60,21 @@ fn thresholds(page: &mut Page, doc: &ResultDoc) {
     if all.is_empty() {
         return;
     }
-    page.table(&["", "Threshold", "Judged", "Interval", "Limit", "k6 would read"], ":-,:-,-:,-:,-:,-:");
+    page.table(
+        &["", "Threshold", "Judged", "Interval", "Limit", "k6 would read"],
+        ":-,:-,-:,-:,-:,-:",
+    );
     for result in all.iter().take(ROWS) {
         let asked = view::asked(result);
         let interval = result.interval.as_ref().map_or_else(
             || text::NONE.to_owned(),
-            |interval| format!("{} ({})", view::interval(interval, asked.unit), view::confidence(interval)),
+            |interval| {
+                format!(
+                    "{} ({})",
+                    view::interval(interval, asked.unit),
+                    view::confidence(interval)
+                )
+            },
         );
         let k6 = match result.plain_ok {
             Some(true) => " (pass)",
@@ -85,7 +94,12 @@ fn thresholds(page: &mut Page, doc: &ResultDoc) {
     page.line("");
     let differing = all.iter().filter_map(|result| Some((result, result.differs.as_ref()?)));
     for (result, why) in differing.take(ROWS) {
-        page.line(&format!("> {} {}: {}", code(&result.metric), code(&result.expression), plain(why)));
+        page.line(&format!(
+            "> {} {}: {}",
+            code(&result.metric),
+            code(&result.expression),
+            plain(why)
+        ));
         page.line("");
     }
 }

@@ -56,7 +56,8 @@ impl Page {
 
     pub(super) fn finish(mut self) -> String {
         if self.cut {
-            self.text.push_str("\n\nThe rest was left out: GitHub drops summaries of more than 1 MiB.\n");
+            self.text
+                .push_str("\n\nThe rest was left out: GitHub drops summaries of more than 1 MiB.\n");
         }
         self.text
     }
@@ -107,7 +108,10 @@ mod tests {
         assert_eq!(plain("p(95)<350"), "p(95)&#60;350");
         assert_eq!(plain("a|b\nc"), "a&#124;b c");
         assert_eq!(plain("1. no list"), "1&#46; no list");
-        assert_eq!(plain("see https://x.y and www.z.a"), "see https&#58;//x.y and www&#46;z.a");
+        assert_eq!(
+            plain("see https://x.y and www.z.a"),
+            "see https&#58;//x.y and www&#46;z.a"
+        );
         assert_eq!(plain("judged: 3.5 ms"), "judged: 3.5 ms");
         assert_eq!(code("`x`"), "<code>&#96;x&#96;</code>");
     }
@@ -121,6 +125,10 @@ mod tests {
         let text = page.finish();
         assert!(text.len() < 1000, "{}", text.len());
         assert!(text.ends_with("more than 1 MiB.\n"));
-        assert!(text.lines().filter(|line| line.starts_with('|')).all(|line| line.ends_with('|')));
+        assert!(
+            text.lines()
+                .filter(|line| line.starts_with('|'))
+                .all(|line| line.ends_with('|'))
+        );
     }
 }

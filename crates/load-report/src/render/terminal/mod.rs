@@ -32,7 +32,10 @@ impl Sheet {
     /// Text broken into lines: the first after `first`, the others below its text.
     fn paragraph(&mut self, first: &str, text: &str, paint: impl Fn(&str) -> String) {
         let indent = text::columns(first);
-        for (i, line) in text::wrap(&text::printable(text), self.width.saturating_sub(indent)).iter().enumerate() {
+        for (i, line) in text::wrap(&text::printable(text), self.width.saturating_sub(indent))
+            .iter()
+            .enumerate()
+        {
             let head = if i == 0 { first.to_owned() } else { " ".repeat(indent) };
             self.line(&format!("{head}{}", paint(line)));
         }
@@ -47,7 +50,7 @@ pub fn table(doc: &ResultDoc, colours: bool, width: usize) -> String {
         width: width.clamp(60, 110),
     };
     head(&mut sheet, doc);
-    thresholds::thresholds(&mut sheet, &doc.judgement.thresholds);
+    thresholds::thresholds(&mut sheet, doc.judgement.verdict, &doc.judgement.thresholds);
     latency(&mut sheet, doc);
     over_time(&mut sheet, &doc.summary.slices);
     requests(&mut sheet, doc);
@@ -78,7 +81,10 @@ fn latency(sheet: &mut Sheet, doc: &ResultDoc) {
     let Some(first) = summary.latency.first() else {
         return;
     };
-    sheet.heading("LATENCY in ms", "judged from due to done, failures infinite; plain from sent");
+    sheet.heading(
+        "LATENCY in ms",
+        "judged from due to done, failures infinite; plain from sent",
+    );
     let head = format!(
         "  {}{}  {}{}",
         pad_right("", 8),
@@ -90,7 +96,11 @@ fn latency(sheet: &mut Sheet, doc: &ResultDoc) {
     for row in &summary.latency {
         let judged = view::judged_ms(row.judged_ms, summary.scheduled);
         let cell = pad_left(&judged, 12);
-        let cell = if judged == "infinite" { sheet.ink.red(&cell) } else { sheet.ink.bold(&cell) };
+        let cell = if judged == "infinite" {
+            sheet.ink.red(&cell)
+        } else {
+            sheet.ink.bold(&cell)
+        };
         let interval = match summary.scheduled {
             0 => NONE.to_owned(),
             _ => view::interval(&row.interval, Unit::Milliseconds).replace(" ms", ""),
@@ -133,7 +143,11 @@ fn over_time(sheet: &mut Sheet, slices: &[Slice]) {
             // From 0 to 7.
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let block = BLOCKS[(level.round() as usize).min(7)].to_string();
-            if failed { sheet.ink.yellow(&block) } else { sheet.ink.cyan(&block) }
+            if failed {
+                sheet.ink.yellow(&block)
+            } else {
+                sheet.ink.cyan(&block)
+            }
         };
         line.push_str(&block);
     }
@@ -150,7 +164,11 @@ fn over_time(sheet: &mut Sheet, slices: &[Slice]) {
 fn requests(sheet: &mut Sheet, doc: &ResultDoc) {
     let summary = &doc.summary;
     let rate = view::rate(doc).map_or_else(String::new, |rate| format!(", {}/s", text::figure(rate)));
-    let remark = format!("{} scheduled in {}{rate}", text::count(summary.scheduled), text::span(summary.seconds));
+    let remark = format!(
+        "{} scheduled in {}{rate}",
+        text::count(summary.scheduled),
+        text::span(summary.seconds)
+    );
     sheet.heading("REQUESTS", &remark);
     let failures = view::failures(doc);
     let ok = ("ok", summary.succeeded);
@@ -161,10 +179,18 @@ fn requests(sheet: &mut Sheet, doc: &ResultDoc) {
             pad_left(&text::count(*n), 12),
             pad_left(&text::share(*n, summary.scheduled), 10)
         );
-        let figures = if *name == "ok" { figures } else { sheet.ink.red(&figures) };
+        let figures = if *name == "ok" {
+            figures
+        } else {
+            sheet.ink.red(&figures)
+        };
         let name = text::fit(&text::printable(name), 14);
         let words = text::fit(words, sheet.width.saturating_sub(42));
-        sheet.line(&format!("  {}{figures}  {}", pad_right(&name, 15), sheet.ink.dim(&words)));
+        sheet.line(&format!(
+            "  {}{figures}  {}",
+            pad_right(&name, 15),
+            sheet.ink.dim(&words)
+        ));
     }
 }
 
@@ -176,7 +202,11 @@ fn checks(sheet: &mut Sheet, doc: &ResultDoc) {
     let room = sheet.width.saturating_sub(38);
     for check in &doc.summary.checks {
         let all = check.passes.saturating_add(check.fails);
-        let figures = format!("{} passed, {} failed", text::share(check.passes, all), text::count(check.fails));
+        let figures = format!(
+            "{} passed, {} failed",
+            text::share(check.passes, all),
+            text::count(check.fails)
+        );
         let (mark, figures) = if check.fails == 0 && all > 0 {
             (sheet.ink.verdict(load_verdict::Verdict::Pass, "✓"), figures)
         } else {
@@ -201,12 +231,20 @@ fn worst(sheet: &mut Sheet, doc: &ResultDoc) {
     );
     sheet.heading(&format!("WORST {}", text::span(worst.width_s)), &remark);
     let phases = view::phases(&worst.phases);
-    let all: f64 = phases.iter().map(|phase| phase.3).filter(|ms| ms.is_finite() && *ms > 0.0).sum();
+    let all: f64 = phases
+        .iter()
+        .map(|phase| phase.3)
+        .filter(|ms| ms.is_finite() && *ms > 0.0)
+        .sum();
     for (_, name, meaning, ms) in phases {
         if ms.is_nan() || ms <= 0.0 {
             continue;
         }
-        let part = if all > 0.0 && ms.is_finite() { (ms / all).clamp(0.0, 1.0) } else { 0.0 };
+        let part = if all > 0.0 && ms.is_finite() {
+            (ms / all).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
         let bar = sheet.ink.cyan(&pad_right(&bar(part), BAR));
         sheet.line(&format!(
             "  {} {bar} {}{}  {}",
@@ -219,7 +257,7 @@ fn worst(sheet: &mut Sheet, doc: &ResultDoc) {
 }
 
 /// Columns of a bar.
-const BAR: usize = 24;
+const BAR: usize = 20;
 
 /// A bar in eighths of a column; never nothing.
 fn bar(part: f64) -> String {
@@ -232,7 +270,14 @@ fn bar(part: f64) -> String {
 
 fn generator(sheet: &mut Sheet, doc: &ResultDoc) {
     let v = &doc.judgement.validity;
-    sheet.heading("GENERATOR", if v.problems.is_empty() { "" } else { "this measurement cannot be trusted" });
+    sheet.heading(
+        "GENERATOR",
+        if v.problems.is_empty() {
+            ""
+        } else {
+            "this measurement cannot be trusted"
+        },
+    );
     let lag = format!(
         "send lag p50 {} ms, p99 {} ms (limit {} ms); {} of {} in time",
         text::figure(v.lag_p50_ms),

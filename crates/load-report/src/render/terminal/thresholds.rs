@@ -6,11 +6,15 @@ use crate::text;
 use crate::view::{self, verdict_word};
 use load_verdict::{ThresholdResult, Verdict};
 
-pub(super) fn thresholds(sheet: &mut Sheet, all: &[ThresholdResult]) {
+pub(super) fn thresholds(sheet: &mut Sheet, run: Verdict, all: &[ThresholdResult]) {
     if all.is_empty() {
         return;
     }
-    sheet.heading("THRESHOLDS", "");
+    let remark = match run {
+        Verdict::Invalid => "the measurement cannot be trusted: these decide nothing",
+        _ => "",
+    };
+    sheet.heading("THRESHOLDS", remark);
     for result in all {
         threshold(sheet, result);
     }
@@ -31,15 +35,19 @@ fn threshold(sheet: &mut Sheet, result: &ThresholdResult) {
     let name = text::printable(&format!("{}  {}", result.metric, result.expression)).into_owned();
     let name = pad_right(&text::fit(&name, room), room);
     let mark = sheet.ink.verdict(result.verdict, mark(result.verdict));
-    let line = format!("  {mark} {} {}", sheet.ink.bold(&name), sheet.ink.verdict(result.verdict, word));
+    let line = format!(
+        "  {mark} {} {}",
+        sheet.ink.bold(&name),
+        sheet.ink.verdict(result.verdict, word)
+    );
     sheet.line(&line);
 
-    let mut judged = format!("judged {}", view::observed(result, asked.unit));
-    if let Some(interval) = &result.interval {
+    let interval = result.interval.as_ref().map_or_else(String::new, |interval| {
         let words = view::interval(interval, asked.unit);
-        judged.push_str(&format!(" ({} interval {words})", view::confidence(interval)));
-    }
-    judged.push_str(&format!(", limit {}", view::limit(asked)));
+        format!(" ({} interval {words})", view::confidence(interval))
+    });
+    let observed = view::observed(result, asked.unit);
+    let judged = format!("judged {observed}{interval}, limit {}", view::limit(asked));
     sheet.paragraph("      ", &judged, ToOwned::to_owned);
     let ink = sheet.ink;
     if result.verdict != Verdict::Pass {
@@ -55,6 +63,10 @@ fn threshold(sheet: &mut Sheet, result: &ThresholdResult) {
         None => format!("k6 reads {}{says}", view::plain(result, asked.unit)),
     };
     sheet.paragraph("      ", &k6, |line| {
-        if result.differs.is_some() { ink.yellow(line) } else { ink.dim(line) }
+        if result.differs.is_some() {
+            ink.yellow(line)
+        } else {
+            ink.dim(line)
+        }
     });
 }
