@@ -7,6 +7,7 @@ use crate::environment::Environment;
 use jiff::Timestamp;
 use load_verdict::Judgement;
 use load_verdict::summary::Summary;
+use load_verdict::tally::TallyDump;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,6 +42,8 @@ pub struct ResultDoc {
     /// The figures for people.
     pub summary: Summary,
     /// The histograms and counts that results are merged, compared and judged again from.
+    // Kept as it is: only `report`, `compare` and `merge` look into it, and they say what they miss.
+    #[schemars(with = "TallyDump")]
     pub tally: Value,
     /// The exit code that the run ended with.
     pub exit_code: u8,

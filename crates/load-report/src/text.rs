@@ -138,10 +138,10 @@ pub(crate) fn figure(x: f64) -> String {
 
 /// A share of 1 in percent: `0.03 %`, `99.93 %`. Never rounds to 0 or 100 what is neither.
 pub(crate) fn percent(share: f64) -> String {
-    if !share.is_finite() {
+    let p = share * 100.0;
+    if !p.is_finite() {
         return NONE.to_owned();
     }
-    let p = share * 100.0;
     let text = if (0.0..=0.0).contains(&p) || (100.0..=100.0).contains(&p) {
         format!("{p:.0}")
     } else if p > 0.0 && p < 0.005 {

@@ -219,7 +219,7 @@ fn document(judgement: Judgement, summary: Summary, exit_code: u8) -> ResultDoc 
 }
 
 /// Everything is kept.
-pub fn passing() -> ResultDoc {
+pub(crate) fn passing() -> ResultDoc {
     let judgement = Judgement {
         verdict: Verdict::Pass,
         reasons: vec!["all 3 thresholds are kept, at a confidence of 95 % each".to_owned()],
@@ -287,7 +287,7 @@ pub fn passing() -> ResultDoc {
 }
 
 /// The server stood still for 20 s: k6 would have let it pass.
-pub fn failing() -> ResultDoc {
+pub(crate) fn failing() -> ResultDoc {
     let mut doc = passing();
     let judgement = &mut doc.judgement;
     judgement.verdict = Verdict::Fail;
@@ -393,7 +393,7 @@ pub fn failing() -> ResultDoc {
 }
 
 /// The generator could not keep its schedule, and was interrupted.
-pub fn invalid() -> ResultDoc {
+pub(crate) fn invalid() -> ResultDoc {
     let mut doc = passing();
     let problem = "the generator was late: the 99th percentile of its send lag is 48 ms, and 17.5 ms is allowed";
     doc.judgement.verdict = Verdict::Invalid;
@@ -419,7 +419,7 @@ pub fn invalid() -> ResultDoc {
 }
 
 /// Nothing answered.
-pub fn dead() -> ResultDoc {
+pub(crate) fn dead() -> ResultDoc {
     let mut doc = passing();
     let judgement = &mut doc.judgement;
     judgement.verdict = Verdict::Fail;
@@ -468,7 +468,7 @@ pub fn dead() -> ResultDoc {
 }
 
 /// All of them, with names.
-pub fn all() -> [(&'static str, ResultDoc); 4] {
+pub(crate) fn all() -> [(&'static str, ResultDoc); 4] {
     [
         ("passing", passing()),
         ("failing", failing()),

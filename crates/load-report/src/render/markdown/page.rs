@@ -73,17 +73,22 @@ pub(super) fn plain(text: &str) -> String {
     // `1.` and `1)` at the start would be a list.
     let digits = text.chars().take_while(char::is_ascii_digit).count();
     let mut out = String::with_capacity(text.len());
-    for (i, c) in text.chars().enumerate() {
-        let rest = || text.chars().skip(i + 1);
+    let is_word = |c: char| c.is_ascii_alphanumeric();
+    let mut before = None;
+    for (i, c) in text.char_indices() {
+        let next = text[i + c.len_utf8()..].chars().next();
         let active = match c {
-            '&' | '<' | '>' | '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '#' | '@' | '$' => true,
+            '&' | '<' | '>' | '|' | '`' | '*' | '[' | ']' | '\\' | '~' | '#' | '@' | '$' | '^' => true,
+            // Within a word it means nothing: `http_req_duration` may stay as it is.
+            '_' => !(before.is_some_and(is_word) && next.is_some_and(is_word)),
             // Addresses become links, and `:word:` a picture.
-            ':' => rest().next().is_some_and(|next| !next.is_whitespace()),
-            '.' | ')' if digits > 0 && i == digits => true,
-            '.' => out.len() >= 3 && out.as_bytes()[out.len() - 3..].eq_ignore_ascii_case(b"www"),
+            ':' => next.is_some_and(|next| !next.is_whitespace() && !next.is_ascii_digit()),
+            '.' | ')' if digits > 0 && i == digits => next.is_none_or(char::is_whitespace),
+            '.' => text[..i].to_ascii_lowercase().ends_with("www"),
             '-' | '+' | '=' => i == 0,
             _ => false,
         };
+        before = Some(c);
         if active {
             // Writing to a string cannot fail.
             let _ = write!(out, "&#{};", u32::from(c));
@@ -112,7 +117,9 @@ mod tests {
             plain("see https://x.y and www.z.a"),
             "see https&#58;//x.y and www&#46;z.a"
         );
-        assert_eq!(plain("judged: 3.5 ms"), "judged: 3.5 ms");
+        assert_eq!(plain("judged: 3.5 ms at 2:04"), "judged: 3.5 ms at 2:04");
+        assert_eq!(plain("99.02 %, http_req_duration"), "99.02 %, http_req_duration");
+        assert_eq!(plain("_a_b_ :tada:"), "&#95;a_b&#95; &#58;tada:");
         assert_eq!(code("`x`"), "<code>&#96;x&#96;</code>");
     }
 
