@@ -177,7 +177,7 @@ fn quantile_interval(e: &Evidence<'_>, q: f64, confidence: f64, dependence: f64)
         high: ranks
             .high
             .and_then(|rank| ranked.value_at_rank(rank.clamp(1, n.max(1)))),
-        confidence: 2.0 * confidence - 1.0,
+        confidence: two_sided(confidence),
     })
 }
 
@@ -190,7 +190,7 @@ fn share_interval(e: &Evidence<'_>, confidence: f64, dependence: f64) -> Interva
     Interval {
         low: Some(low),
         high: Some(high),
-        confidence: 2.0 * confidence - 1.0,
+        confidence: two_sided(confidence),
     }
 }
 
@@ -269,4 +269,10 @@ fn differs(e: &Evidence<'_>, verdict: Verdict, plain_ok: bool) -> Option<String>
             e.noun()
         ),
     })
+}
+
+/// Coverage between two one-sided bounds of this confidence, without the last digits that binary fractions leave: 0.9, not
+/// 0.8999999999999999.
+fn two_sided(confidence: f64) -> f64 {
+    ((2.0 * confidence - 1.0) * 1e12).round() / 1e12
 }
