@@ -138,6 +138,17 @@ pub(crate) fn confidence(interval: &Interval) -> String {
     format!("{} %", (p * 1000.0).round() / 1000.0)
 }
 
+/// The head of a column of intervals: `95 % interval`.
+pub(crate) fn interval_head(doc: &ResultDoc) -> String {
+    let first = doc.summary.latency.first();
+    first.map_or_else(String::new, |row| format!("{} interval", confidence(&row.interval)))
+}
+
+/// When the run began, to the second, RFC 3339.
+pub(crate) fn started(doc: &ResultDoc) -> String {
+    doc.started_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// The name of a quantile: `p50`, `p99.9`; `max` for 100.
 pub(crate) fn quantile_name(percent: f64) -> String {
     if (100.0..=100.0).contains(&percent) {

@@ -42,7 +42,7 @@ fn write(writer: &mut Writer<Vec<u8>>, doc: &ResultDoc) -> io::Result<()> {
     let failures = count(&[Verdict::Fail]);
     let errors = count(&[Verdict::Inconclusive, Verdict::Invalid]);
     let time = format!("{:.3}", doc.elapsed_s());
-    let started = doc.started_at.to_string();
+    let started = view::started(doc);
 
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     writer

@@ -132,7 +132,7 @@ pub(super) fn over_time(doc: &ResultDoc) -> Markup {
                 span.key { span.swatch.line-swatch.p99 {} "p99" }
                 span.key { span.swatch.line-swatch.limit {} "limit" }
                 span.key { span.swatch.failed {} "failed" }
-                span.key { span.swatch.worst {} "worst window" }
+                @if plot::time::marked(doc).is_some() { span.key { span.swatch.worst {} "worst window" } }
                 span.remark { "judged, by when requests were due" }
             }
             div.scroll { (drawing) }
@@ -181,7 +181,7 @@ pub(super) fn percentiles(doc: &ResultDoc) -> Markup {
             div.scroll {
                 table {
                     thead { tr {
-                        th scope="col" { "percentile" } th.n scope="col" { "judged, ms" } th.n scope="col" { "interval" } th.n scope="col" { "plain, ms" }
+                        th scope="col" { "percentile" } th.n scope="col" { "judged, ms" } th.n scope="col" { (view::interval_head(doc)) } th.n scope="col" { "plain, ms" }
                     } }
                     tbody { @for row in &doc.summary.latency {
                         tr {

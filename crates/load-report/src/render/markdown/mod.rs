@@ -112,7 +112,10 @@ fn latency(page: &mut Page, doc: &ResultDoc) {
     page.line("");
     page.line("Judged: from the intended send time to the end, over all scheduled requests, failures infinitely late. Plain: from sent to done over responses, as k6 shows it.");
     page.line("");
-    page.table(&["Quantile", "Judged, ms", "Interval", "Plain, ms"], ":-,-:,-:,-:");
+    page.table(
+        &["Quantile", "Judged, ms", &view::interval_head(doc), "Plain, ms"],
+        ":-,-:,-:,-:",
+    );
     for row in doc.summary.latency.iter().take(ROWS) {
         page.row(&[
             view::quantile_name(row.percent),
@@ -203,7 +206,7 @@ fn foot(page: &mut Page, doc: &ResultDoc) {
             "{} {}, {}. Send lag of the generator: median {} ms, p99 {} ms (limit {} ms). Exit code {}.",
             doc.tool.name,
             doc.tool.version,
-            doc.started_at,
+            view::started(doc),
             text::figure(validity.lag_p50_ms),
             text::figure(validity.lag_p99_ms),
             text::figure(validity.lag_limit_ms),

@@ -78,9 +78,9 @@ fn head(sheet: &mut Sheet, doc: &ResultDoc) {
 
 fn latency(sheet: &mut Sheet, doc: &ResultDoc) {
     let summary = &doc.summary;
-    let Some(first) = summary.latency.first() else {
+    if summary.latency.is_empty() {
         return;
-    };
+    }
     sheet.heading(
         "LATENCY in ms",
         "judged from due to done, failures infinite; plain from sent",
@@ -89,7 +89,7 @@ fn latency(sheet: &mut Sheet, doc: &ResultDoc) {
         "  {}{}  {}{}",
         pad_right("", 8),
         pad_left("judged", 12),
-        pad_right(&format!("{} interval", view::confidence(&first.interval)), 26),
+        pad_right(&view::interval_head(doc), 26),
         pad_left("plain", 12)
     );
     sheet.line(&sheet.ink.dim(&head));

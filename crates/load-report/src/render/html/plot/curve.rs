@@ -37,19 +37,18 @@ pub(in crate::render::html) fn draw(doc: &ResultDoc) -> Option<Markup> {
         return None;
     }
     let limits = limits(&doc.judgement.thresholds);
-    let inner = curve
-        .iter()
-        .map(|point| point.percent)
-        .filter(|percent| *percent < 100.0);
     let asked = limits
         .iter()
         .filter_map(|limit| limit.2.percentile)
         .filter(|percent| *percent < 100.0);
-    // From p99 to six nines: what a run of this size can say anything about.
-    let last = inner
-        .chain(asked)
+    // As many nines as there are requests for, but p99 and what was asked for always.
+    let known = (doc.summary.scheduled.max(1) as f64).log10();
+    let below = curve.iter().filter(|point| point.percent < 100.0);
+    let inner = below.map(|point| nines(point.percent, 6.0)).fold(0.0, f64::max);
+    let last = asked
         .map(|percent| nines(percent, 6.0))
-        .fold(2.0, f64::max);
+        .fold(known.min(inner).clamp(2.0, 6.0), f64::max);
+    curve.retain(|point| point.percent >= 100.0 || nines(point.percent, 9.0) <= last);
     let x = Scale::exact(0.0, last * (1.0 + AFTER), LEFT, RIGHT);
     let at = |percent: f64| x.at(nines(percent, last));
     let finite = curve

@@ -5,7 +5,7 @@ use super::{Point, limits, lonely, path, place};
 use crate::document::ResultDoc;
 use crate::text;
 use crate::view;
-use load_verdict::summary::Slice;
+use load_verdict::summary::{Slice, WorstWindow};
 use maud::{Markup, html};
 
 const WIDTH: f64 = 1000.0;
@@ -74,7 +74,7 @@ pub(in crate::render::html) fn draw(doc: &ResultDoc) -> Option<Markup> {
         svg.plot viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) role="img" aria-labelledby="time-title time-desc" {
             title id="time-title" { "Latency over time" }
             desc id="time-desc" { (describe(doc, &slices)) }
-            @if let Some(worst) = &doc.summary.worst_window {
+            @if let Some(worst) = marked(doc) {
                 (band(x, worst.start_s, worst.width_s))
             }
             (grid(x, y))
@@ -100,6 +100,15 @@ pub(in crate::render::html) fn draw(doc: &ResultDoc) -> Option<Markup> {
             @for slice in &slices { (hover(x, slice)) }
         }
     })
+}
+
+/// The worst window, where it is only part of the drawing: of a short run it would be nearly all.
+pub(in crate::render::html) fn marked(doc: &ResultDoc) -> Option<&WorstWindow> {
+    let whole = doc.summary.slices.iter().map(|s| s.width_s).sum::<f64>();
+    doc.summary
+        .worst_window
+        .as_ref()
+        .filter(|worst| worst.width_s < whole / 2.0)
 }
 
 /// What the drawing shows, in words.
