@@ -2,7 +2,7 @@
 
 use crate::document::ResultDoc;
 use crate::text::{self, NONE};
-use load_verdict::judge::{Interval, Stop};
+use load_verdict::judge::Interval;
 use load_verdict::summary::{Phases, QuantileRow, Slice};
 use load_verdict::threshold::{Aggregation, Kind, Metric, Operator};
 use load_verdict::{Threshold, ThresholdResult, Verdict};
@@ -184,25 +184,17 @@ pub(crate) fn plain_words(x: Option<f64>) -> String {
     x.map_or_else(|| "no data".to_owned(), |ms| Unit::Milliseconds.show(ms))
 }
 
-/// How far a run came and why not further; `None` for a run that went to its end.
-pub(crate) fn ending(doc: &ResultDoc) -> Option<String> {
-    let why = match &doc.judgement.stop {
-        Some(Stop::NoSuccess { .. }) => "stopped at once, because no request could succeed".to_owned(),
-        Some(Stop::Decided { threshold }) => {
-            format!("stopped early, because {threshold} was decided: the full run would come to the same verdict")
-        }
-        Some(Stop::Sequential { threshold, alpha }) => format!(
-            "stopped early by the sequential test of {threshold}, which is wrong in at most {} of runs",
-            text::percent(*alpha)
-        ),
-        Some(Stop::Interrupted) => "interrupted by a signal: this is a partial result".to_owned(),
-        None if doc.partial => "ended before its time: this is a partial result".to_owned(),
-        None => return None,
-    };
-    Some(format!(
-        "{why}; {} of the schedule was carried out",
-        text::percent(doc.judgement.completed)
-    ))
+/// How far a run came that a signal ended; `None` for others. Why others ended early is one of their reasons.
+pub(crate) fn partial(doc: &ResultDoc) -> Option<String> {
+    doc.partial.then(|| {
+        let done = text::percent(doc.judgement.completed);
+        format!("a partial result: {done} of the schedule was carried out")
+    })
+}
+
+/// An interval, if it says anything: one that is infinite at both ends repeats the judged figure.
+pub(crate) fn telling(interval: Option<&Interval>) -> Option<&Interval> {
+    interval.filter(|interval| interval.low.is_some() || interval.high.is_some())
 }
 
 /// The row of one quantile.

@@ -113,7 +113,7 @@ fn cases(doc: &ResultDoc) -> Vec<Case> {
             format!("judged: {}", view::observed(result, asked.unit)),
             format!("limit: {}", view::limit(asked)),
         ];
-        if let Some(interval) = &result.interval {
+        if let Some(interval) = view::telling(result.interval.as_ref()) {
             let words = view::interval(interval, asked.unit);
             details.insert(2, format!("{} interval: {words}", view::confidence(interval)));
         }

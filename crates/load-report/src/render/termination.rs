@@ -16,7 +16,7 @@ pub fn termination(doc: &ResultDoc) -> String {
     let judgement = &doc.judgement;
     let mut lines = vec![format!("{}: {}", verdict_word(judgement.verdict), doc.subject)];
     lines.extend(judgement.reasons.iter().cloned());
-    lines.extend(view::ending(doc));
+    lines.extend(view::partial(doc));
     for result in judgement.thresholds.iter().filter(|t| t.verdict != Verdict::Pass) {
         let asked = view::asked(result);
         lines.push(format!(

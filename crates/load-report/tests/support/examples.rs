@@ -294,6 +294,8 @@ pub(crate) fn failing() -> ResultDoc {
     judgement.reasons = vec![
         "http_req_duration p(95)<350 is broken: 1,012 of 15,000 requests were later than 350 ms or failed, and 750 may"
             .to_owned(),
+        "stopped after 80 % of the schedule: http_req_duration p(95)<350 could not be kept any more, whatever the rest had been"
+            .to_owned(),
         "checks rate>0.99 can be neither shown nor ruled out: 0.98 % failed, and the limit is 1 %".to_owned(),
     ];
     judgement.thresholds[0] = ThresholdResult {
@@ -311,7 +313,7 @@ pub(crate) fn failing() -> ResultDoc {
         dependence: 14.2,
         reason: "1,012 of 15,000 requests were later than 350 ms or failed, and 750 may".to_owned(),
         differs: Some(
-            "it measures from the moment of sending, so requests that waited for the frozen server count once instead of 940 times"
+            "k6 reads p(95) as 102 ms, over answers only and from when they were sent, and lets it pass; over all scheduled requests and from when they were due it is 5,104 ms"
                 .to_owned(),
         ),
         ..judgement.thresholds[0].clone()
@@ -397,7 +399,7 @@ pub(crate) fn invalid() -> ResultDoc {
     let mut doc = passing();
     let problem = "the generator was late: the 99th percentile of its send lag is 48 ms, and 17.5 ms is allowed";
     doc.judgement.verdict = Verdict::Invalid;
-    doc.judgement.reasons = vec![problem.to_owned()];
+    doc.judgement.reasons = vec![problem.to_owned(), "interrupted after 41 % of the schedule".to_owned()];
     doc.judgement.validity = Validity {
         lag_p50_ms: 3.2,
         lag_p99_ms: 48.0,
@@ -436,7 +438,7 @@ pub(crate) fn dead() -> ResultDoc {
         bad: 3,
         allowed: Some(0),
         reason: "no request succeeded".to_owned(),
-        differs: Some("an empty trend is 0 there, and 0 is below every limit".to_owned()),
+        differs: Some("k6 reads p(95) as 0, because nobody answered, and lets it pass".to_owned()),
         ..judgement.thresholds[0].clone()
     };
     judgement.stop = Some(Stop::NoSuccess {

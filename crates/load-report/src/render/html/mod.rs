@@ -110,7 +110,7 @@ fn head(doc: &ResultDoc) -> Markup {
             p.subject { (doc.subject) }
             ul.reasons {
                 @for reason in &judgement.reasons { li { (reason) } }
-                @if let Some(ending) = view::ending(doc) { li { (ending) } }
+                @if let Some(ending) = view::partial(doc) { li { (ending) } }
             }
             p.when {
                 time datetime=(doc.started_at) { (doc.started_at.strftime("%Y-%m-%d %H:%M:%S UTC")) }

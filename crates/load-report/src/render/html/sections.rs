@@ -91,8 +91,8 @@ fn threshold(result: &ThresholdResult) -> Markup {
             dl {
                 div { dt { "judged" } dd.strong { (view::observed(result, asked.unit)) } }
                 div {
-                    dt { @if let Some(interval) = &result.interval { (view::confidence(interval)) " " } "interval" }
-                    dd { @if let Some(interval) = &result.interval { (view::interval(interval, asked.unit)) } @else { (NONE) } }
+                    dt { @if let Some(interval) = view::telling(result.interval.as_ref()) { (view::confidence(interval)) " " } "interval" }
+                    dd { @if let Some(interval) = view::telling(result.interval.as_ref()) { (view::interval(interval, asked.unit)) } @else { (NONE) } }
                 }
                 div { dt { "limit" } dd { (view::limit(asked)) } }
                 div { dt { "k6 would read" } dd { (view::plain(result, asked.unit)) (k6) } }
@@ -101,7 +101,7 @@ fn threshold(result: &ThresholdResult) -> Markup {
                 (result.reason)
                 @if let Some(worth) = worth(result) { " · " (worth) }
             }
-            @if let Some(why) = &result.differs { p.differs { strong { "k6 reads it differently: " } (why) } }
+            @if let Some(why) = &result.differs { p.differs { (why) } }
         }
     }
 }

@@ -48,7 +48,7 @@ fn head(page: &mut Page, doc: &ResultDoc) {
     for reason in doc.judgement.reasons.iter().take(ROWS) {
         page.line(&format!("- {}", plain(reason)));
     }
-    if let Some(ending) = view::ending(doc) {
+    if let Some(ending) = view::partial(doc) {
         page.line(&format!("- {}", plain(&ending)));
     }
     page.more("reason", doc.judgement.reasons.len(), ROWS);
@@ -66,7 +66,7 @@ fn thresholds(page: &mut Page, doc: &ResultDoc) {
     );
     for result in all.iter().take(ROWS) {
         let asked = view::asked(result);
-        let interval = result.interval.as_ref().map_or_else(
+        let interval = view::telling(result.interval.as_ref()).map_or_else(
             || text::NONE.to_owned(),
             |interval| {
                 format!(

@@ -71,7 +71,7 @@ fn head(sheet: &mut Sheet, doc: &ResultDoc) {
     for reason in &doc.judgement.reasons {
         sheet.paragraph("  · ", reason, ToOwned::to_owned);
     }
-    if let Some(ending) = view::ending(doc) {
+    if let Some(ending) = view::partial(doc) {
         sheet.paragraph("  · ", &ending, |line| ink.yellow(line));
     }
 }
@@ -152,10 +152,14 @@ fn over_time(sheet: &mut Sheet, slices: &[Slice]) {
         line.push_str(&block);
     }
     let remark = format!(
-        "judged p95 from {} to {}, highest {} ms; ×: infinite",
+        "judged p95 from {} to {}, {}; ×: infinite",
         text::clock(first.start_s),
         text::clock(last.start_s + last.width_s),
-        text::figure(highest)
+        if highest > 0.0 {
+            format!("highest {} ms", text::figure(highest))
+        } else {
+            "never finite".to_owned()
+        }
     );
     sheet.heading("OVER TIME", &remark);
     sheet.line(&format!("  {line}"));

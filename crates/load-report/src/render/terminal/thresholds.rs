@@ -42,7 +42,7 @@ fn threshold(sheet: &mut Sheet, result: &ThresholdResult) {
     );
     sheet.line(&line);
 
-    let interval = result.interval.as_ref().map_or_else(String::new, |interval| {
+    let interval = view::telling(result.interval.as_ref()).map_or_else(String::new, |interval| {
         let words = view::interval(interval, asked.unit);
         format!(" ({} interval {words})", view::confidence(interval))
     });
@@ -59,7 +59,7 @@ fn threshold(sheet: &mut Sheet, result: &ThresholdResult) {
         None => "",
     };
     let k6 = match &result.differs {
-        Some(why) => format!("k6 reads {}{says}: {why}", view::plain(result, asked.unit)),
+        Some(why) => why.clone(),
         None => format!("k6 reads {}{says}", view::plain(result, asked.unit)),
     };
     sheet.paragraph("      ", &k6, |line| {
