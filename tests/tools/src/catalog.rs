@@ -16,6 +16,8 @@ pub enum Tool {
     Cosign3,
     /// Chromium, without a window: opens the HTML reports.
     Chromium,
+    /// Prometheus' Pushgateway: takes the metrics of load runs.
+    Pushgateway,
     /// oha, a load generator: a peer in benchmarks.
     Oha,
     /// wrk, a load generator without a schedule: the peer for the ceiling.
@@ -80,18 +82,25 @@ pub(crate) enum Source {
 
 impl Tool {
     /// Every tool, in the order of declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Opa,
         Self::Cosign2,
         Self::Cosign3,
         Self::Chromium,
+        Self::Pushgateway,
         Self::Oha,
         Self::Wrk,
         Self::K6,
     ];
 
     /// What `make test` runs against; the others are peers in benchmarks only.
-    pub const FOR_TESTS: [Self; 4] = [Self::Opa, Self::Cosign2, Self::Cosign3, Self::Chromium];
+    pub const FOR_TESTS: [Self; 5] = [
+        Self::Opa,
+        Self::Cosign2,
+        Self::Cosign3,
+        Self::Chromium,
+        Self::Pushgateway,
+    ];
 
     /// The name used on the command line.
     pub fn name(self) -> &'static str {
@@ -100,6 +109,7 @@ impl Tool {
             Self::Cosign2 => "cosign2",
             Self::Cosign3 => "cosign3",
             Self::Chromium => "chromium",
+            Self::Pushgateway => "pushgateway",
             Self::Oha => "oha",
             Self::Wrk => "wrk",
             Self::K6 => "k6",
@@ -149,6 +159,17 @@ impl Tool {
                 accepts: ">=112",
                 installed_name: "chromium",
                 source: Source::Debian { package: "chromium" },
+            },
+            Self::Pushgateway => Spec {
+                on_path: &["prometheus-pushgateway", "pushgateway"],
+                says: says(&["--version"], "pushgateway, version"),
+                // Logs the port that it got when it is asked to listen on port 0.
+                accepts: ">=1.5.1, <2",
+                installed_name: "pushgateway",
+                // Where the package starts a service (policy-rc.d decides), that one is left alone: tests start their own.
+                source: Source::Debian {
+                    package: "prometheus-pushgateway",
+                },
             },
             Self::Oha => Spec {
                 on_path: &["oha"],
@@ -240,7 +261,7 @@ mod tests {
         }
         assert_eq!(
             "docker".parse::<Tool>().unwrap_err().to_string(),
-            "unknown tool `docker`: expected one of opa, cosign2, cosign3, chromium, oha, wrk, k6"
+            "unknown tool `docker`: expected one of opa, cosign2, cosign3, chromium, pushgateway, oha, wrk, k6"
         );
     }
 

@@ -99,6 +99,12 @@ mod tests {
         assert_eq!(version_after(wrk, "wrk"), Some(Version::new(4, 1, 0)));
         let chromium = "Chromium 156.0.8078.79 built on Debian GNU/Linux 12 (bookworm)";
         assert_eq!(version_after(chromium, "Chromium"), Some(Version::new(156, 0, 8078)));
+        let pushgateway =
+            "pushgateway, version 1.5.1 (branch: debian/sid, revision: 1.5.1-2+b5)\n  go version: go1.19.8";
+        assert_eq!(
+            version_after(pushgateway, "pushgateway, version"),
+            Some(Version::new(1, 5, 1))
+        );
         assert_eq!(
             version_after("k6 v0.52.0 (go1.26.8, linux/amd64)", "k6"),
             Some(Version::new(0, 52, 0))

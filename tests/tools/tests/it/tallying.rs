@@ -65,7 +65,7 @@ fn an_unknown_tool_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(
         String::from_utf8_lossy(&output.stderr)
-            .contains("expected one of opa, cosign2, cosign3, chromium, oha, wrk, k6")
+            .contains("expected one of opa, cosign2, cosign3, chromium, pushgateway, oha, wrk, k6")
     );
 }
 
