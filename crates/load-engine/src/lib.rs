@@ -18,6 +18,8 @@
 //! | `job` | a request on its way: it always ends as one sample, also when it is cut off |
 //! | `h1`, `h2` | exchanging a request for a response |
 //! | `worker` | one thread: takes arrivals up in time and hands them to pools |
+//! | `parts` | what a plan becomes before a run: servers, requests, pools, threads |
+//! | `shared` | what threads tell each other: stop, gauges, causes, samples |
 //! | `run` | all threads: open connections, start together, stop, end |
 //! | `usage` | what the generator itself used and had to wait for |
 
@@ -30,14 +32,17 @@ mod h2;
 mod job;
 mod origin;
 mod pacer;
+mod parts;
 mod pool;
 mod prepared;
 mod run;
+mod shared;
 mod stamped;
 mod tls;
 mod usage;
 mod worker;
 
 pub use connect::ConnectError;
-pub use run::{Finished, Gauges, Running, SetupError, start};
+pub use run::{Finished, Running, SetupError, start};
+pub use shared::Gauges;
 pub use usage::Usage;

@@ -7,7 +7,7 @@ use crate::job::Job;
 use crate::pacer::Pacer;
 use crate::pool::Pool;
 use crate::prepared::{NotHttp, Prepared};
-use crate::run::{Outbox, Shared, Stop};
+use crate::shared::{Outbox, Shared, Stop};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
