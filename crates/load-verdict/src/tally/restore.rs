@@ -196,11 +196,12 @@ fn restore(series: &mut Series, saved: &SeriesDump, thresholds: &[ThresholdDump]
                 };
                 (counted.bad, counted.hard_bad) = (saved.bad, saved.hard_bad);
                 counted.batches = unpaired(&saved.batches, counted.batches.len())?;
-                let total = Batch {
-                    n: counted.batches.iter().map(|batch| batch.n).sum(),
-                    bad: counted.batches.iter().map(|batch| batch.bad).sum(),
+                let total = |part: fn(&Batch) -> u64| {
+                    let parts = counted.batches.iter().map(part);
+                    parts.fold(Some(0_u64), |sum, part| sum?.checked_add(part))
                 };
-                if total.n != series.requests || total.bad != saved.bad || saved.hard_bad > saved.bad {
+                let (n, bad) = (total(|batch| batch.n), total(|batch| batch.bad));
+                if n != Some(series.requests) || bad != Some(saved.bad) || saved.hard_bad > saved.bad {
                     return Err(damaged(format!(
                         "the counts of the threshold `{}` do not add up",
                         counted.threshold
