@@ -197,8 +197,8 @@ fn restore(series: &mut Series, saved: &SeriesDump, thresholds: &[ThresholdDump]
                 (counted.bad, counted.hard_bad) = (saved.bad, saved.hard_bad);
                 counted.batches = unpaired(&saved.batches, counted.batches.len())?;
                 let total = |part: fn(&Batch) -> u64| {
-                    let parts = counted.batches.iter().map(part);
-                    parts.fold(Some(0_u64), |sum, part| sum?.checked_add(part))
+                    let mut parts = counted.batches.iter().map(part);
+                    parts.try_fold(0_u64, |sum: u64, part| sum.checked_add(part))
                 };
                 let (n, bad) = (total(|batch| batch.n), total(|batch| batch.bad));
                 if n != Some(series.requests) || bad != Some(saved.bad) || saved.hard_bad > saved.bad {
