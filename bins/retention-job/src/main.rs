@@ -1,0 +1,3 @@
+//! `retention-job`: see `retention-job --help`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Applies a plan: batches, sweeps, strategies, throttling, verification.

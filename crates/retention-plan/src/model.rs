@@ -1,0 +1,162 @@
+//! Owns the types of a resolved policy: every name is an OID and a quoted name here, every value has a type.
+//!
+//! **Aliases.** Every fragment of SQL in here speaks of the row as `t`: statements are
+//! `DELETE FROM ONLY "s"."leaf" AS t WHERE ...` and `UPDATE ONLY "s"."leaf" AS t SET ... WHERE ...`.
+
+use jiff::Timestamp;
+use pg_session::Sql;
+use serde::Serialize;
+
+/// A table as the catalog knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Relation {
+    /// Its OID; survives a rename.
+    pub oid: u32,
+    /// Schema, unquoted.
+    pub schema: String,
+    /// Name, unquoted.
+    pub name: String,
+}
+
+impl Relation {
+    /// `"schema"."name"`.
+    pub fn quoted(&self) -> String {
+        format!(
+            "{}.{}",
+            pg_session::quote_ident(&self.schema),
+            pg_session::quote_ident(&self.name)
+        )
+    }
+
+    /// `schema.name`, for people.
+    pub fn shown(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+}
+
+/// A column as the catalog knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Unquoted.
+    pub name: String,
+    /// `attnum`.
+    pub number: i16,
+    /// As `format_type` writes it, schema-qualified where `search_path` is empty.
+    pub type_name: String,
+    /// The base type below domains.
+    pub base_type: String,
+    /// `NOT NULL`.
+    pub not_null: bool,
+    /// Computed: cannot be written.
+    pub generated: bool,
+}
+
+/// How the rows of one leaf are found and taken in batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// The whole partition is due: it is detached, and dropped if rows are to be deleted.
+    Partition,
+    /// By an index whose first column is the age column, oldest first.
+    Keyset,
+    /// Block by block.
+    TidRange,
+    /// Block by block, in several commits a block range, so that pruning makes room on the page in between (HOT).
+    HotPasses,
+    /// `ctid = ANY (ARRAY (SELECT ... LIMIT n))`: whatever index the planner finds for the predicate.
+    Limited,
+}
+
+/// What is done to a row. Serialisable parts only: fragments are shown, keys are not.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// It is deleted.
+    Delete,
+    /// Columns are set.
+    Anonymise {
+        /// `"email" = NULL, "ip" = ...`
+        set: Sql,
+        /// At least one column is not anonymous yet: `t."email" IS NOT NULL OR ...`. Makes a second night free.
+        guard: Sql,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Whole partitions are detached and stay as tables.
+    Detach,
+}
+
+/// Where a task comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TaskKind {
+    /// A rule of the policy.
+    Rule,
+    /// One table of an erasure.
+    Erasure,
+}
+
+/// A table that stores rows: the table itself, or one partition of it. Never a partitioned parent (ctid through a parent
+/// deletes the wrong rows).
+#[derive(Debug, Clone)]
+pub struct Leaf {
+    /// The table.
+    pub relation: Relation,
+    /// Blocks, when the plan was made.
+    pub blocks: u32,
+    /// Rows, by the catalog's estimate; negative: never analysed.
+    pub estimated_rows: f64,
+    /// How.
+    pub strategy: Strategy,
+    /// For `Partition`: all rows are before this (the partition's upper bound).
+    pub upper_bound: Option<Timestamp>,
+    /// For `Partition`: DETACH CONCURRENTLY is possible (no default partition, and not inside another partition tree).
+    pub detach_concurrently: bool,
+    /// For `Keyset`: the age column's name and type.
+    pub keyset: Option<Column>,
+}
+
+/// One rule on one table, ready to be applied: the engine needs nothing else.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Rule or erasure.
+    pub kind: TaskKind,
+    /// The rule's name; `erasure:schema.table` for erasures.
+    pub rule: String,
+    /// The table that the rule names.
+    pub table: Relation,
+    /// The tables that store its rows.
+    pub leaves: Vec<Leaf>,
+    /// What is done.
+    pub work: Work,
+    /// Which rows are due, without guard, holds and blocks: age and conditions, over `t`. Never empty.
+    pub due: Sql,
+    /// Rows that others refer to and that therefore stay: over `t`; `None` where nothing refers to the table.
+    pub blocked: Option<Sql>,
+    /// The foreign keys that cascade from this table, whose rows are counted along.
+    pub cascades_to: Vec<Relation>,
+    /// The cutoff.
+    pub cutoff: Option<Timestamp>,
+    /// `t."at" IS NULL`: rows without an age.
+    pub undated: Option<Sql>,
+    /// At most so many rows a run.
+    pub max_rows: Option<u64>,
+}
+
+impl Task {
+    /// What still has to be done: due, and for anonymising not anonymous yet.
+    pub fn todo(&self) -> Sql {
+        match &self.work {
+            Work::Anonymise { guard, .. } => Sql::text("(").append(&self.due).raw(")").and(guard),
+            Work::Delete | Work::Detach => Sql::text("(").append(&self.due).raw(")"),
+        }
+    }
+
+    /// `delete`, `anonymise`, `detach-partition`.
+    pub fn action(&self) -> &'static str {
+        match self.work {
+            Work::Delete => "delete",
+            Work::Anonymise { .. } => "anonymise",
+            Work::Detach => "detach-partition",
+        }
+    }
+}

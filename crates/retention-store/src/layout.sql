@@ -1,0 +1,115 @@
+-- The tool's own schema. One file, one layout; every statement may run again.
+CREATE SCHEMA IF NOT EXISTS retention;
+
+CREATE TABLE IF NOT EXISTS retention.meta (
+  id int PRIMARY KEY CHECK (id = 1),
+  layout int NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- What every batch looks at under the shared gate lock: a newer run has another fence, a newer hold another epoch.
+CREATE TABLE IF NOT EXISTS retention.gate (
+  id int PRIMARY KEY CHECK (id = 1),
+  fence bigint NOT NULL,
+  holds_epoch bigint NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS retention.run (
+  run_id text PRIMARY KEY,
+  number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+  kind text NOT NULL CHECK (kind IN ('run', 'erase')),
+  state text NOT NULL CHECK (state IN ('running', 'complete', 'partial', 'residue', 'failed', 'interrupted')),
+  fence bigint NOT NULL,
+  as_of timestamptz NOT NULL,
+  started_at timestamptz NOT NULL,
+  finished_at timestamptz,
+  policy_digest text NOT NULL,
+  tool_version text NOT NULL
+);
+
+-- The last cutoff that each rule was applied with: a guard compares the next one with it.
+CREATE TABLE IF NOT EXISTS retention.cutoff (
+  rule text PRIMARY KEY,
+  table_name text NOT NULL,
+  cutoff timestamptz NOT NULL,
+  as_of timestamptz NOT NULL,
+  run_id text NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS retention.audit (
+  run_id text NOT NULL REFERENCES retention.run,
+  seq bigint NOT NULL CHECK (seq > 0),
+  rule text NOT NULL,
+  table_name text NOT NULL,
+  action text NOT NULL,
+  rows bigint NOT NULL CHECK (rows >= 0),
+  cascaded bigint NOT NULL CHECK (cascaded >= 0),
+  cutoff timestamptz,
+  started_at timestamptz NOT NULL,
+  finished_at timestamptz NOT NULL,
+  policy_digest text NOT NULL,
+  strategy text NOT NULL,
+  position text,
+  link bytea NOT NULL CHECK (length(link) = 32),
+  PRIMARY KEY (run_id, seq)
+);
+
+-- A hold on the rows of a table whose column has a value, or on everything of a subject.
+CREATE TABLE IF NOT EXISTS retention.hold (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_schema text,
+  table_name text,
+  column_name text,
+  value text NOT NULL,
+  reason text NOT NULL,
+  placed_by text NOT NULL,
+  placed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  released_by text,
+  released_at timestamptz,
+  release_reason text,
+  CHECK ((table_schema IS NULL) = (table_name IS NULL) AND (table_name IS NULL) = (column_name IS NULL)),
+  CHECK ((released_at IS NULL) = (released_by IS NULL))
+);
+
+-- Requests of single subjects. The key is forgotten when the request is done; its MAC stays.
+CREATE TABLE IF NOT EXISTS retention.erasure (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  subject text,
+  subject_mac text,
+  source text NOT NULL CHECK (source IN ('request', 'table', 'ledger')),
+  requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  completed_at timestamptz,
+  run_id text REFERENCES retention.run,
+  CHECK (subject IS NOT NULL OR completed_at IS NOT NULL)
+);
+
+CREATE TABLE IF NOT EXISTS retention.receipt (
+  number bigint PRIMARY KEY,
+  run_id text NOT NULL REFERENCES retention.run,
+  sha256 text NOT NULL,
+  envelope text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- How much of the external ledger this database has carried out. A database from an old backup is behind.
+CREATE TABLE IF NOT EXISTS retention.ledger (
+  id int PRIMARY KEY CHECK (id = 1),
+  seq bigint NOT NULL,
+  link text NOT NULL
+);
+
+-- Partitions on their way out: written before DETACH CONCURRENTLY, which cannot be part of a transaction.
+CREATE TABLE IF NOT EXISTS retention.detaching (
+  partition_oid bigint PRIMARY KEY,
+  partition_schema text NOT NULL,
+  partition_name text NOT NULL,
+  parent_oid bigint NOT NULL,
+  rule text NOT NULL,
+  drop_it boolean NOT NULL,
+  upper_bound timestamptz NOT NULL,
+  run_id text NOT NULL REFERENCES retention.run,
+  noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+INSERT INTO retention.meta (id, layout) VALUES (1, 1) ON CONFLICT DO NOTHING;
+INSERT INTO retention.gate (id, fence, holds_epoch) VALUES (1, 0, 0) ON CONFLICT DO NOTHING;
