@@ -43,12 +43,41 @@ pub struct Column {
     pub number: i16,
     /// As `format_type` writes it, schema-qualified where `search_path` is empty.
     pub type_name: String,
-    /// The base type below domains.
+    /// The base type below domains, as `format_type` writes it without a length or precision: `character varying`.
     pub base_type: String,
-    /// `NOT NULL`.
+    /// `varchar(n)`, `char(n)`: n.
+    pub max_chars: Option<u32>,
+    /// `NOT NULL`, of the column or of a domain.
     pub not_null: bool,
-    /// Computed: cannot be written.
+    /// Computed, or `GENERATED ALWAYS AS IDENTITY`: cannot be written.
     pub generated: bool,
+    /// The schema of the type's comparison operators where it is not `pg_catalog`: `public` for `citext`, for instance.
+    pub operators: Option<String>,
+}
+
+impl Column {
+    /// A plain column of a built-in type that may be NULL.
+    pub fn new(number: i16, name: impl Into<String>, type_name: impl Into<String>) -> Self {
+        let type_name = type_name.into();
+        Self {
+            name: name.into(),
+            number,
+            base_type: type_name.clone(),
+            type_name,
+            max_chars: None,
+            not_null: false,
+            generated: false,
+            operators: None,
+        }
+    }
+
+    /// The operator as it must be written where `search_path` is empty: `=`, or `OPERATOR("public".=)`.
+    pub fn operator(&self, symbol: &str) -> String {
+        match &self.operators {
+            None => symbol.to_owned(),
+            Some(schema) => format!("OPERATOR({}.{symbol})", pg_session::quote_ident(schema)),
+        }
+    }
 }
 
 /// How the rows of one leaf are found and taken in batches.
@@ -132,8 +161,13 @@ pub struct Task {
     pub due: Sql,
     /// Rows that others refer to and that therefore stay: over `t`; `None` where nothing refers to the table.
     pub blocked: Option<Sql>,
-    /// The foreign keys that cascade from this table, whose rows are counted along.
+    /// The tables (leaves) that foreign keys delete from or change when rows of this table go; the table's own leaves are
+    /// among them where it refers to itself so.
     pub cascades_to: Vec<Relation>,
+    /// `on_children: keep`: nothing may happen in `cascades_to`. `blocked` sees to that for what the statement sees; a row
+    /// that is added meanwhile by somebody whose lock the DELETE waits for is not seen, so a batch in which something did
+    /// happen there must be rolled back and tried again.
+    pub children_stay: bool,
     /// The cutoff.
     pub cutoff: Option<Timestamp>,
     /// `t."at" IS NULL`: rows without an age.

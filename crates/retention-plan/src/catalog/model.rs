@@ -12,6 +12,8 @@ pub struct Catalog {
     /// By OID: every table that the policy names, its partitions, and all tables tied to them by foreign keys (both ways,
     /// as far as they go).
     pub tables: BTreeMap<u32, Table>,
+    /// `schema.name` of every table of the database, for "did you mean"; read only when a name was not found.
+    pub known_names: Vec<String>,
 }
 
 impl Catalog {
@@ -20,6 +22,68 @@ impl Catalog {
         self.tables
             .values()
             .find(|table| table.relation.schema == schema && table.relation.name == name)
+    }
+
+    /// The table and the partitioned tables above it, nearest first. Old-style inheritance parents are not among them:
+    /// keys and bounds of theirs do not hold for their children.
+    pub fn lineage(&self, oid: u32) -> impl Iterator<Item = &Table> {
+        std::iter::successors(self.tables.get(&oid), |table| {
+            let place = table.partition.as_ref().filter(|place| place.declarative)?;
+            self.tables.get(&place.parent)
+        })
+    }
+
+    /// The topmost partitioned table above it, or itself.
+    pub fn root(&self, oid: u32) -> u32 {
+        self.lineage(oid).last().map_or(oid, |table| table.relation.oid)
+    }
+
+    /// The tables that store the rows that `SELECT ... FROM table` shows: leaf partitions, old-style children, itself
+    /// unless it is partitioned. In the order of names.
+    pub fn leaves(&self, oid: u32) -> Vec<&Table> {
+        let mut found = BTreeMap::new();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut left = vec![oid];
+        while let Some(next) = left.pop() {
+            let Some(table) = self.tables.get(&next).filter(|_| seen.insert(next)) else {
+                continue;
+            };
+            left.extend(&table.children);
+            if table.kind != RelationKind::Partitioned {
+                found.insert((&table.relation.schema, &table.relation.name), table);
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// Foreign keys that refer to rows of this leaf: its own, and those that refer to a partitioned table above it. Columns
+    /// are numbered as in [`ForeignKey::parent`], whose numbers may differ from the leaf's: go by name.
+    pub fn referring_to(&self, leaf: u32) -> impl Iterator<Item = &ForeignKey> {
+        self.lineage(leaf).flat_map(|table| &table.referenced_by)
+    }
+
+    /// Foreign keys by which rows of this leaf refer to others: its own, and those of the partitioned tables above it.
+    pub fn referring_from(&self, leaf: u32) -> impl Iterator<Item = &ForeignKey> {
+        self.lineage(leaf).flat_map(|table| &table.foreign_keys)
+    }
+
+    /// The bound that no row of this leaf reaches in `column`: the tightest of its own and of the partitions above it.
+    pub fn upper_bound(&self, leaf: u32, column: &str) -> Option<Timestamp> {
+        self.lineage(leaf)
+            .filter_map(|table| table.partition.as_ref())
+            .filter(|place| place.column.as_deref() == Some(column))
+            .filter_map(|place| place.upper)
+            .min()
+    }
+
+    /// Names of columns by their numbers in a table.
+    pub fn column_names(&self, table: u32, numbers: &[i16]) -> Vec<&str> {
+        let columns = self.tables.get(&table).map_or(&[][..], |table| &table.columns);
+        numbers
+            .iter()
+            .filter_map(|number| columns.iter().find(|column| column.number == *number))
+            .map(|column| column.name.as_str())
+            .collect()
     }
 }
 
@@ -80,16 +144,19 @@ pub struct Table {
     pub primary_key: Vec<i16>,
     /// All.
     pub indexes: Vec<Index>,
-    /// From this table to others.
+    /// From this table to others. Those that a partition has only because its parent has them are left out here and below:
+    /// see [`Catalog::referring_from`] and [`Catalog::referring_to`].
     pub foreign_keys: Vec<ForeignKey>,
     /// From others (and itself) to this table.
     pub referenced_by: Vec<ForeignKey>,
-    /// User triggers that fire on DELETE or UPDATE.
+    /// User triggers that fire on DELETE or UPDATE, and rewrite rules on them.
     pub triggers: Vec<Trigger>,
     /// Row security applies to us.
     pub row_security: bool,
     /// What we may do.
     pub privileges: Privileges,
+    /// Columns that we may UPDATE by a grant on the column.
+    pub update_columns: Vec<i16>,
     /// For partitions and inheritance children.
     pub partition: Option<Partition>,
     /// Direct partitions or inheritance children.
@@ -119,8 +186,10 @@ pub struct Partition {
     /// It takes what no other takes.
     pub is_default: bool,
     /// For RANGE partitions by one date or time column: the bound that no row reaches, read as UTC. `None`: no such bound
-    /// (MAXVALUE, list, hash, several columns, inheritance).
+    /// (MAXVALUE, list, hash, several columns, inheritance). See [`Catalog::upper_bound`] for that of partitions in partitions.
     pub upper: Option<Timestamp>,
+    /// The column that `upper` speaks of.
+    pub column: Option<String>,
     /// DETACH CONCURRENTLY was begun and not finished.
     pub detach_pending: bool,
     /// A real partition; false: old-style inheritance.
@@ -142,6 +211,8 @@ pub struct Index {
     pub partial: bool,
     /// Unique.
     pub unique: bool,
+    /// `NULLS NOT DISTINCT`: only one NULL.
+    pub one_null: bool,
     /// `btree`, `brin`, ... Summarising ones (BRIN) do not rule HOT out from PostgreSQL 16 on.
     pub method: String,
 }
@@ -176,7 +247,10 @@ pub struct ForeignKey {
     pub parent_columns: Vec<i16>,
     /// On delete.
     pub on_delete: OnDelete,
-    /// A usable index of the child begins with the columns.
+    /// Per column, the operator between parent (left) and child (right), as SQL: `OPERATOR(pg_catalog.=)`; for the last
+    /// column of a PERIOD key "overlaps".
+    pub operators: Vec<String>,
+    /// A usable index of the child (of all its partitions) begins with the columns.
     pub indexed: bool,
 }
 
@@ -189,13 +263,15 @@ pub struct Trigger {
     pub on_delete: bool,
     /// It fires on UPDATE.
     pub on_update: bool,
-    /// A row trigger before the event: it can keep the event from happening.
+    /// A row trigger before the event, or a rule INSTEAD of it: it can keep the event from happening.
     pub before_row: bool,
 }
 
 /// What we may do with a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Privileges {
+    /// USAGE of the schema.
+    pub usage: bool,
     /// SELECT.
     pub select: bool,
     /// DELETE.
@@ -204,4 +280,17 @@ pub struct Privileges {
     pub update: bool,
     /// We own it: detach and drop need that.
     pub owner: bool,
+}
+
+impl Privileges {
+    /// Everything.
+    pub fn all() -> Self {
+        Self {
+            usage: true,
+            select: true,
+            delete: true,
+            update: true,
+            owner: true,
+        }
+    }
 }
