@@ -1,4 +1,4 @@
-//! Owns one row of the audit and the hash chain over a run's rows.
+//! Owns one row of the audit and its link in the hash chain over a run's rows. [`crate::chain`] checks chains.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,44 @@ impl ChainHash {
     pub fn to_hex(self) -> String {
         hex::encode(self.0)
     }
+
+    /// Reads 64 small hex digits; `None`: it is anything else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        let hash = Self(bytes);
+        (hash.to_hex() == text).then_some(hash)
+    }
+}
+
+impl std::fmt::Display for ChainHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl Serialize for ChainHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_hex())
+    }
+}
+
+impl<'de> Deserialize<'de> for ChainHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        Self::from_hex(&text).ok_or_else(|| serde::de::Error::custom("expected SHA-256 as 64 small hex digits"))
+    }
+}
+
+/// SHA-256 of bytes, hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// Cut to microseconds: what PostgreSQL stores, and what the chain's hash covers.
+pub fn to_microseconds(at: Timestamp) -> Timestamp {
+    // What was in range stays in range when it is cut towards 1970.
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
 impl AuditRow {
@@ -83,5 +121,57 @@ impl AuditRow {
                 .finalize()
                 .into(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_has_one_spelling() {
+        let hash = ChainHash([0xab; 32]);
+        assert_eq!(ChainHash::from_hex(&hash.to_hex()), Some(hash));
+        assert_eq!(ChainHash::from_hex(&hash.to_hex().to_uppercase()), None);
+        assert_eq!(ChainHash::from_hex("ab"), None);
+        assert_eq!(ChainHash::from_hex(""), None);
+    }
+
+    #[test]
+    fn times_are_cut_on_both_sides_of_1970() {
+        for (text, cut) in [
+            ("2026-01-01T00:00:00.123456789Z", "2026-01-01T00:00:00.123456Z"),
+            ("1969-12-31T23:59:59.999999900Z", "1970-01-01T00:00:00Z"),
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        ] {
+            let at: Timestamp = text.parse().unwrap();
+            assert_eq!(to_microseconds(at).to_string(), cut);
+            assert_eq!(to_microseconds(at).as_microsecond(), at.as_microsecond());
+        }
+    }
+
+    #[test]
+    fn the_links_of_a_format_once_written_never_change() {
+        let row = AuditRow {
+            run_id: "r".to_owned(),
+            seq: 1,
+            rule: "old".to_owned(),
+            table_name: "public.t".to_owned(),
+            action: "delete".to_owned(),
+            rows: 2,
+            cascaded: 3,
+            cutoff: None,
+            started_at: Timestamp::from_microsecond(1).unwrap(),
+            finished_at: Timestamp::from_microsecond(2).unwrap(),
+            policy_digest: "d".to_owned(),
+            strategy: "keyset".to_owned(),
+            position: Some("p".to_owned()),
+        };
+        // By hand: printf 'retention-audit-v1\0r' | sha256sum, then that and the JSON array.
+        let start = ChainHash::start("r");
+        let mut by_hand = start.0.to_vec();
+        by_hand.extend_from_slice(br#"["r",1,"old","public.t","delete",2,3,null,1,2,"d","keyset","p"]"#);
+        assert_eq!(row.link(start).to_hex(), sha256_hex(&by_hand));
+        assert_eq!(start.to_hex(), sha256_hex(b"retention-audit-v1\0r"));
     }
 }

@@ -4,7 +4,7 @@ CREATE SCHEMA IF NOT EXISTS retention;
 CREATE TABLE IF NOT EXISTS retention.meta (
   id int PRIMARY KEY CHECK (id = 1),
   layout int NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 
 -- What every batch looks at under the shared gate lock: a newer run has another fence, a newer hold another epoch.
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS retention.audit (
   policy_digest text NOT NULL,
   strategy text NOT NULL,
   position text,
-  link bytea NOT NULL CHECK (length(link) = 32),
+  link bytea NOT NULL CHECK (pg_catalog.length(link) = 32),
   PRIMARY KEY (run_id, seq)
 );
 
@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS retention.hold (
   value text NOT NULL,
   reason text NOT NULL,
   placed_by text NOT NULL,
-  placed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  placed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
   released_by text,
   released_at timestamptz,
   release_reason text,
@@ -71,24 +71,32 @@ CREATE TABLE IF NOT EXISTS retention.hold (
   CHECK ((released_at IS NULL) = (released_by IS NULL))
 );
 
+-- Every batch looks its rows up here.
+CREATE INDEX IF NOT EXISTS hold_active ON retention.hold (value, column_name, table_name, table_schema)
+  WHERE released_at IS NULL;
+
 -- Requests of single subjects. The key is forgotten when the request is done; its MAC stays.
 CREATE TABLE IF NOT EXISTS retention.erasure (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   subject text,
   subject_mac text,
   source text NOT NULL CHECK (source IN ('request', 'table', 'ledger')),
-  requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
   completed_at timestamptz,
   run_id text REFERENCES retention.run,
-  CHECK (subject IS NOT NULL OR completed_at IS NOT NULL)
+  CHECK ((subject IS NULL) = (completed_at IS NOT NULL))
 );
 
+-- A subject that asks twice is erased once.
+CREATE UNIQUE INDEX IF NOT EXISTS erasure_pending ON retention.erasure (subject)
+  WHERE completed_at IS NULL;
+
 CREATE TABLE IF NOT EXISTS retention.receipt (
-  number bigint PRIMARY KEY,
-  run_id text NOT NULL REFERENCES retention.run,
+  number bigint PRIMARY KEY CHECK (number > 0),
+  run_id text NOT NULL UNIQUE REFERENCES retention.run,
   sha256 text NOT NULL,
   envelope text NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 
 -- How much of the external ledger this database has carried out. A database from an old backup is behind.
@@ -108,7 +116,7 @@ CREATE TABLE IF NOT EXISTS retention.detaching (
   drop_it boolean NOT NULL,
   upper_bound timestamptz NOT NULL,
   run_id text NOT NULL REFERENCES retention.run,
-  noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  noted_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 
 INSERT INTO retention.meta (id, layout) VALUES (1, 1) ON CONFLICT DO NOTHING;
