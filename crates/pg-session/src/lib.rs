@@ -14,6 +14,6 @@ pub mod sql;
 pub mod target;
 
 pub use error::{DbError, Kind};
-pub use session::Session;
-pub use sql::{Sql, quote_ident};
-pub use target::{Target, TargetError};
+pub use session::{Canceller, Session};
+pub use sql::{Sql, array_literal, quote_ident};
+pub use target::{SessionOptions, SslMode, Target, TargetError};

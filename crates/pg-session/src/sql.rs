@@ -7,6 +7,25 @@ pub fn quote_ident(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A value for a parameter that is cast to an array: `.param(array_literal(["a", "b"]), "text[]")`. Every element is
+/// quoted, so that an empty one, the word NULL, commas, braces, quotes and backslashes stay what they are. For types
+/// whose elements are divided by commas, which is all of PostgreSQL's but `box`.
+pub fn array_literal<T: AsRef<str>>(values: impl IntoIterator<Item = T>) -> String {
+    let mut text = String::from("{");
+    for (index, value) in values.into_iter().enumerate() {
+        text.push_str(if index == 0 { "\"" } else { ",\"" });
+        for c in value.as_ref().chars() {
+            if c == '"' || c == '\\' {
+                text.push('\\');
+            }
+            text.push(c);
+        }
+        text.push('"');
+    }
+    text.push('}');
+    text
+}
+
 #[derive(Clone, PartialEq, Eq)]
 enum Piece {
     Text(String),
@@ -111,7 +130,10 @@ impl Sql {
                 Piece::Text(piece) => text.push_str(piece),
                 Piece::Param { value, cast, .. } => {
                     params.push(value.as_deref());
-                    text.push_str(&format!("${}::pg_catalog.text::{cast}", params.len()));
+                    text.push('$');
+                    text.push_str(&params.len().to_string());
+                    text.push_str("::pg_catalog.text::");
+                    text.push_str(cast);
                 }
             }
         }
@@ -166,6 +188,15 @@ mod tests {
             "DELETE FROM \"t\" WHERE true AND (\"at\" < $1::pg_catalog.text::date) AND (\"at\" < $2::pg_catalog.text::date)"
         );
         assert_eq!(params, [Some("2026-01-01"), Some("2026-01-01")]);
+    }
+
+    #[test]
+    fn elements_of_an_array_are_quoted() {
+        assert_eq!(array_literal([""; 0]), "{}");
+        assert_eq!(
+            array_literal(["a", "", "NULL", "b,{c}", "d\"e", "f\\g"]),
+            r#"{"a","","NULL","b,{c}","d\"e","f\\g"}"#
+        );
     }
 
     #[test]

@@ -11,8 +11,10 @@ mod url;
 pub use self::url::{UrlError, parse_base_url, redact};
 
 use reqwest::redirect::{Attempt, Policy};
+use rustls::RootCertStore;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -207,6 +209,40 @@ pub fn tls_config(options: &HttpOptions) -> Result<rustls::ClientConfig, HttpCon
     tls(options, &|name| std::env::var(name).ok())
 }
 
+/// Whom a connection that is made without this client may trust: the certificates of `only`, or what [`client`] trusts
+/// when no CA file is named.
+///
+/// # Errors
+/// The file, or the store that `SSL_CERT_FILE` or `SSL_CERT_DIR` names, cannot be used.
+pub fn trusted_roots(only: Option<&Path>) -> Result<RootCertStore, HttpConfigError> {
+    let Some(path) = only else {
+        return roots::load(None, &|name| std::env::var(name).ok());
+    };
+    let mut store = RootCertStore::empty();
+    // Each was tried when the file was read.
+    store.add_parsable_certificates(roots::read_ca_file(path)?);
+    Ok(store)
+}
+
+/// The certificates of a PEM file, each one usable as a root.
+///
+/// # Errors
+/// There is no such file, no certificate in it, or one that cannot be used.
+pub fn ca_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpConfigError> {
+    roots::read_ca_file(path)
+}
+
+/// The client certificate and its key for a connection that is made without this client: both files or none.
+///
+/// # Errors
+/// One of the two is missing, or holds something else.
+pub fn client_identity(
+    cert: Option<&Path>,
+    key: Option<&Path>,
+) -> Result<Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>, HttpConfigError> {
+    Ok(identity::load(cert, key)?.map(|identity| (identity.chain, identity.key)))
+}
+
 fn tls(options: &HttpOptions, env: &impl Fn(&str) -> Option<String>) -> Result<rustls::ClientConfig, HttpConfigError> {
     let roots = roots::load(options.ca_file.as_deref(), env)?;
     let identity = identity::load(options.client_cert.as_deref(), options.client_key.as_deref())?;
@@ -247,7 +283,7 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 }
 
 /// Reads a PEM file that an option names.
-fn read_file(what: &'static str, path: &std::path::Path) -> Result<Vec<u8>, HttpConfigError> {
+fn read_file(what: &'static str, path: &Path) -> Result<Vec<u8>, HttpConfigError> {
     std::fs::read(path).map_err(|source| HttpConfigError::Unreadable {
         what,
         path: path.to_owned(),

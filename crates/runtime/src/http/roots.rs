@@ -61,7 +61,7 @@ fn gather(machine: Machine, pinned: Option<&'static str>) -> Result<RootCertStor
     Ok(store)
 }
 
-fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpConfigError> {
+pub(super) fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpConfigError> {
     if matches!(path.try_exists(), Ok(false)) {
         return Err(HttpConfigError::MissingCaFile { path: path.to_owned() });
     }

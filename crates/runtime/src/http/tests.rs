@@ -180,3 +180,19 @@ fn a_wrong_ca_file_is_named() {
         Err(HttpConfigError::Unreadable { .. })
     ));
 }
+
+#[test]
+fn roots_of_a_file_stand_alone() {
+    let dir = tempfile::tempdir().expect("dir");
+    let path = dir.path().join("ca.pem");
+    let pair = rcgen::generate_simple_self_signed(vec!["db.invalid".to_owned()]).expect("certificate");
+    std::fs::write(&path, pair.cert.pem()).expect("write");
+    assert_eq!(trusted_roots(Some(&path)).expect("roots").len(), 1);
+    assert_eq!(ca_certificates(&path).expect("certificates"), [pair.cert.der().clone()]);
+    assert!(trusted_roots(None).expect("the machine's, or built-in ones").len() > 1);
+    let missing = dir.path().join("missing.pem");
+    assert!(matches!(
+        trusted_roots(Some(&missing)),
+        Err(HttpConfigError::MissingCaFile { .. })
+    ));
+}

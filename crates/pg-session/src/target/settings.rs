@@ -1,0 +1,146 @@
+//! Owns the settings of a session, and the proof that it is one: not a pooler's.
+
+use crate::error::DbError;
+use crate::session::Session;
+use std::time::Duration;
+use tokio_postgres::Client;
+
+/// What a session is for; it shows in `application_name`.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// `retention-job`, `retention-job monitor`.
+    pub application_name: String,
+    /// `lock_timeout`.
+    pub lock_timeout: Duration,
+    /// `statement_timeout`; zero: none.
+    pub statement_timeout: Duration,
+    /// How long to try again while nobody answers or the server is starting up; zero: once.
+    pub connect_retry: Duration,
+}
+
+impl SessionOptions {
+    /// Two seconds for a lock, no limit for a statement, one attempt to connect.
+    pub fn new(application_name: impl Into<String>) -> Self {
+        Self {
+            application_name: application_name.into(),
+            lock_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::ZERO,
+            connect_retry: Duration::ZERO,
+        }
+    }
+}
+
+/// A setting of our own: what it holds tells whose session this is.
+const MARK: &str = "pg_session.mark";
+
+/// A transaction that nobody goes on with holds locks: the server ends it.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_mins(1);
+
+/// What the server says about the session that was set up.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) version: u32,
+    pub(super) in_recovery: bool,
+    pub(super) read_only: bool,
+    /// Both statements reached the same process, and what the first one set was there in the second.
+    pub(super) is_one_session: bool,
+}
+
+/// Sets a session up. The two statements are apart on purpose: a pooler may give them to two connections.
+pub(super) async fn apply(client: &Client, options: &SessionOptions, mark: &str) -> Result<Facts, DbError> {
+    let first = client.simple_query(&text(options, mark)).await?;
+    let pid = first.iter().rev().find_map(|message| match message {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    });
+    let row = client
+        .query_one(
+            &format!(
+                "SELECT pg_catalog.pg_backend_pid()::text, pg_catalog.current_setting('{MARK}', true), \
+                 pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery(), \
+                 pg_catalog.current_setting('transaction_read_only') = 'on', \
+                 pg_catalog.current_setting('session_replication_role') <> 'origin'"
+            ),
+            &[],
+        )
+        .await?;
+    let second: String = row.try_get(0)?;
+    let found: Option<String> = row.try_get(1)?;
+    let version = u32::try_from(row.try_get::<_, i32>(2)?).unwrap_or_default();
+    if version >= 170_000 {
+        // A limit for whole transactions that somebody set for the role would end long steps half-way, again and again.
+        client.batch_execute("SET transaction_timeout = 0").await?;
+    }
+    if row.try_get(5)? {
+        // With `replica`, foreign keys are not looked at: rows would be left without their parents.
+        client.batch_execute("SET session_replication_role = origin").await?;
+    }
+    Ok(Facts {
+        version,
+        in_recovery: row.try_get(3)?,
+        read_only: row.try_get(4)?,
+        is_one_session: pid.as_deref() == Some(second.as_str()) && found.as_deref() == Some(mark),
+    })
+}
+
+fn text(options: &SessionOptions, mark: &str) -> String {
+    format!(
+        "SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'iso_8601'; \
+         SET bytea_output = hex; SET row_security = off; SET plan_cache_mode = force_custom_plan; \
+         SET standard_conforming_strings = on; SET client_min_messages = warning; \
+         SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
+         SET application_name = {}; SET lock_timeout = {}; SET statement_timeout = {}; \
+         SET idle_in_transaction_session_timeout = {}; SET {MARK} = {}; SELECT pg_catalog.pg_backend_pid()",
+        literal(&options.application_name),
+        milliseconds(options.lock_timeout),
+        milliseconds(options.statement_timeout),
+        IDLE_IN_TRANSACTION.as_millis(),
+        literal(mark),
+    )
+}
+
+/// PostgreSQL keeps timeouts in 32 bits.
+fn milliseconds(time: Duration) -> i32 {
+    // Less than a millisecond is not "no limit".
+    let least = i32::from(!time.is_zero());
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX).max(least)
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What two sessions that are open at the same time tell about a pooler, which a single idle one hides: it gives the
+/// connection that was used last to whoever asks next.
+///
+/// `other` was opened after `session` and has the mark `others`. It holds its connection, then `session` must still have
+/// its own.
+pub(super) async fn shares_connections(session: &Session, mark: &str, other: &Client) -> Result<bool, DbError> {
+    let mark_of = format!("SELECT pg_catalog.current_setting('{MARK}', true)");
+    // A pooler by statement refuses BEGIN.
+    if other.batch_execute("BEGIN").await.is_err() {
+        return Ok(true);
+    }
+    let theirs: Option<String> = other.query_one(&mark_of, &[]).await?.try_get(0)?;
+    let ours: Option<String> = session.client.query_one(&mark_of, &[]).await?.try_get(0)?;
+    Ok(theirs.as_deref() == Some(mark) || ours.as_deref() != Some(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_fit() {
+        assert_eq!(milliseconds(Duration::ZERO), 0);
+        assert_eq!(milliseconds(Duration::from_micros(1)), 1);
+        assert_eq!(milliseconds(Duration::from_secs(2)), 2000);
+        assert_eq!(milliseconds(Duration::MAX), i32::MAX);
+    }
+
+    #[test]
+    fn names_are_quoted() {
+        let text = text(&SessionOptions::new("it's"), "m");
+        assert!(text.contains("application_name = 'it''s';"), "{text}");
+    }
+}
