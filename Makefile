@@ -35,7 +35,7 @@ help: ## List these commands
 
 .PHONY: demo
 demo: ## See it happen: forged packs refused, decisions changing, releases let through and stopped
-	@$(CARGO) build --locked --package policy-reloader --package load-gate --package demo
+	@$(CARGO) build --locked --package policy-reloader --package load-gate --package retention-job --package demo
 	@$(TARGET_DIR)/debug/demo
 
 .PHONY: test
@@ -84,6 +84,7 @@ scratch: build ## Prove that the release binaries run in an empty root, as in a 
 bench: build ## Measure, side by side with the peers; figures are explained in docs/benchmarks.md
 	@$(TOOLS) ensure opa oha wrk k6
 	@POLICY_RELOADER="$(RELEASE_DIR)/policy-reloader" LOAD_GATE="$(RELEASE_DIR)/load-gate" \
+	RETENTION_JOB="$(RELEASE_DIR)/retention-job" \
 	  $(RELEASE) run $(RELEASE_ARGS) --package bench
 
 .PHONY: tools

@@ -1,3 +1,10 @@
 //! `retention-job`: see `retention-job --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match runtime::exit::parse() {
+        Ok(cli) => retention_job::main(cli),
+        Err(code) => code,
+    }
+}

@@ -1,0 +1,36 @@
+//! Options for budgets and for how much the database may feel a run.
+
+use clap::{Args, value_parser};
+use std::time::Duration;
+
+/// Budgets and consideration.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Budget and load")]
+pub struct LimitArgs {
+    /// Stop after so many rows; the next run goes on (exit 5)
+    #[arg(long, env = "RETENTION_MAX_ROWS", value_name = "ROWS", value_parser = value_parser!(u64).range(1..))]
+    pub max_rows: Option<u64>,
+    /// Stop after this time; the next run goes on (exit 5)
+    #[arg(long, env = "RETENTION_MAX_DURATION", value_name = "DURATION", value_parser = runtime::args::duration)]
+    pub max_duration: Option<Duration>,
+    /// How long one batch may take: the longest that a writer of the same rows waits
+    #[arg(long, env = "RETENTION_BATCH_TARGET", value_name = "DURATION", default_value = "20ms", value_parser = runtime::args::duration)]
+    pub batch_target: Duration,
+    /// How long to wait for somebody else's lock before working around it
+    #[arg(long, env = "RETENTION_LOCK_TIMEOUT", value_name = "DURATION", default_value = "100ms", value_parser = runtime::args::duration)]
+    pub lock_timeout: Duration,
+    /// Pause while a standby is further behind than this; 0 never pauses
+    #[arg(long, env = "RETENTION_MAX_REPLICA_LAG", value_name = "DURATION", default_value = "10s", value_parser = runtime::args::duration)]
+    pub max_replica_lag: Duration,
+    /// Pause while a standby or replication slot is further behind than so many MiB of WAL; 0 never pauses
+    #[arg(
+        long,
+        env = "RETENTION_MAX_REPLICA_LAG_MIB",
+        value_name = "MIB",
+        default_value_t = 1024
+    )]
+    pub max_replica_lag_mib: u64,
+    /// Pause while more than so many other sessions are active; unset: do not look
+    #[arg(long, env = "RETENTION_MAX_ACTIVE_SESSIONS", value_name = "COUNT")]
+    pub max_active_sessions: Option<u32>,
+}
