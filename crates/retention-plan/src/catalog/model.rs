@@ -198,6 +198,10 @@ pub struct Partition {
 
 /// An index.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the catalog's own columns, each a fact of its own"
+)]
 pub struct Index {
     /// Its name.
     pub name: String,
@@ -269,6 +273,7 @@ pub struct Trigger {
 
 /// What we may do with a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each right is granted by itself")]
 pub struct Privileges {
     /// USAGE of the schema.
     pub usage: bool,
