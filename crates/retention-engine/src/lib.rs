@@ -1,1 +1,43 @@
 //! Applies a plan: batches, sweeps, strategies, throttling, verification.
+//!
+//! ```text
+//! Engine::apply(task) -> sweep every leaf by its strategy -> count what is left -> sweep again, or done
+//!                          \-> batch: gate, statement, audit row, commit: one transaction
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`options`] | limits, patience, and the run |
+//! | [`error`] | why the engine stops |
+//! | [`progress`] | what a person sees |
+//! | [`controller`] | how large the next batch is |
+//! | [`engine`] | sessions, sweeps, how a task is carried out |
+//! | `batch`, `statement`, `wire` | one transaction: its statements, and how they travel |
+//! | `job` | what strategies share: counters, budgets, getting out of the way of locks |
+//! | `tid_range`, `hot_passes`, `keyset`, `limited`, `partition` | one strategy each |
+//! | `regain` | a lost server |
+//! | `throttle`, `watch` | when to make room for others |
+//! | `verify`, `holds` | what is left; what is held |
+
+pub mod controller;
+pub mod engine;
+pub mod error;
+pub mod options;
+pub mod progress;
+
+mod batch;
+mod holds;
+mod job;
+mod regain;
+mod statement;
+mod throttle;
+mod tid_range;
+mod verify;
+mod watch;
+mod wire;
+
+pub use controller::Controller;
+pub use engine::{Counted, Engine, Parts};
+pub use error::EngineError;
+pub use options::{Options, RunContext, Throttle};
+pub use progress::Progress;

@@ -12,7 +12,13 @@ const PAGE: u32 = 1000;
 
 /// Adds a row inside the batch's transaction; `link` is the chain's hash after the row.
 pub async fn append(session: &Session, row: &AuditRow, link: ChainHash) -> Result<(), DbError> {
-    let sql = Sql::text(
+    session.execute(&insertion(row, link)).await?;
+    Ok(())
+}
+
+/// The statement of [`append`], for who sends it together with others.
+pub fn insertion(row: &AuditRow, link: ChainHash) -> Sql {
+    Sql::text(
         "INSERT INTO retention.audit (run_id, seq, rule, table_name, action, rows, cascaded, cutoff, started_at, \
          finished_at, policy_digest, strategy, position, link) VALUES (",
     )
@@ -43,9 +49,7 @@ pub async fn append(session: &Session, row: &AuditRow, link: ChainHash) -> Resul
     .maybe(row.position.clone(), "text")
     .raw(", pg_catalog.decode(")
     .param(link.to_hex(), "text")
-    .raw(", 'hex'))");
-    session.execute(&sql).await?;
-    Ok(())
+    .raw(", 'hex'))")
 }
 
 /// At most `limit` rows of a run with a number above `after`, in order.

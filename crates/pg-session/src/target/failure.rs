@@ -124,7 +124,7 @@ impl TargetError {
     }
 
     /// Whether it may go away by itself soon.
-    pub(super) fn is_passing(&self) -> bool {
+    pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::NotReady { .. })
     }
 

@@ -1,0 +1,102 @@
+//! Owns how large the next batch is. Pure: it is told what the last ones took.
+//!
+//! A batch is a number of units (blocks of a table, or rows of an index). Two bounds make the next one: the time per
+//! unit as measured, which rises at once and falls slowly, and the time per row times the rows that a unit holds at
+//! most, so that a stretch without due rows does not end in one huge batch.
+
+use std::time::Duration;
+
+/// A size grows at most by this factor from one batch to the next.
+const GROWTH: f64 = 2.0;
+/// How much of an earlier, higher cost stays after a cheaper batch.
+const MEMORY: f64 = 0.8;
+/// What is aimed at, as a part of the target: some batches are above the mean.
+const AIM: f64 = 0.85;
+/// Seconds a row, before anything was measured.
+const FIRST_ROW_COST: f64 = 2e-6;
+
+/// Adapts the size of batches to a time.
+#[derive(Debug, Clone)]
+pub struct Controller {
+    target: f64,
+    size: f64,
+    min: f64,
+    max: f64,
+    density: f64,
+    unit_cost: Option<f64>,
+    row_cost: f64,
+}
+
+/// Where sizes begin and end, in units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The first batch.
+    pub first: u64,
+    /// Never below.
+    pub min: u64,
+    /// Never above.
+    pub max: u64,
+    /// Rows that a unit holds at most: those of a block, by the catalog's estimate; 1 if the units are rows.
+    pub density: f64,
+}
+
+impl Controller {
+    /// A controller for batches of `target`.
+    pub fn new(target: Duration, bounds: Bounds) -> Self {
+        let min = bounds.min.max(1) as f64;
+        let max = (bounds.max as f64).max(min);
+        Self {
+            target: target.as_secs_f64().max(0.001) * AIM,
+            size: (bounds.first as f64).clamp(min, max),
+            min,
+            max,
+            density: bounds.density.max(1.0),
+            unit_cost: None,
+            row_cost: FIRST_ROW_COST,
+        }
+    }
+
+    /// Units of the next batch, at least 1.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between min and max, both made from u64"
+    )]
+    pub fn size(&self) -> u64 {
+        (self.size as u64).max(1)
+    }
+
+    /// A batch of `units` was committed after `elapsed` and changed `rows`.
+    pub fn done(&mut self, units: u64, rows: u64, elapsed: Duration) {
+        let units = units.max(1) as f64;
+        let seconds = elapsed.as_secs_f64().max(1e-6);
+        let cost = seconds / units;
+        let unit_cost = match self.unit_cost {
+            Some(known) if cost < known => known * MEMORY + cost * (1.0 - MEMORY),
+            _ => cost,
+        };
+        self.unit_cost = Some(unit_cost);
+        let density = rows as f64 / units;
+        self.density = self.density.max(density);
+        // Sparse batches say little about rows: most of their time went into looking.
+        if rows > 0 && density * 2.0 >= self.density {
+            let cost = seconds / rows as f64;
+            self.row_cost = if cost < self.row_cost {
+                self.row_cost * MEMORY + cost * (1.0 - MEMORY)
+            } else {
+                cost
+            };
+        }
+        let by_time = self.target / unit_cost;
+        // Twice, because a batch that is all rows after a stretch of none may take twice the target, once.
+        let by_rows = 2.0 * self.target / (self.row_cost * self.density);
+        // A batch cut short by the end of the table says nothing about larger ones.
+        let largest = self.size * GROWTH;
+        self.size = by_time.min(by_rows).min(largest).clamp(self.min, self.max);
+    }
+
+    /// A batch met somebody else's lock: half as much next time.
+    pub fn locked(&mut self) {
+        self.size = (self.size / 2.0).max(self.min);
+    }
+}

@@ -1,0 +1,344 @@
+//! Owns the engine: its sessions, its place in the audit chain, and how one task is carried out.
+
+use crate::batch::{Chain, Done};
+use crate::error::EngineError;
+use crate::holds::Holds;
+use crate::job::{self, Job, Sums};
+use crate::options::{Options, RunContext};
+use crate::progress::Progress;
+use crate::verify::{self, Left};
+use crate::watch::Watcher;
+use crate::wire;
+use pg_session::target::SessionOptions;
+use pg_session::{Session, Target};
+use retention_plan::holds::HoldRules;
+use retention_plan::{Leaf, Strategy, Task, Work};
+use retention_proof::{ChainHash, RuleResult};
+use retention_store::progress::Resume;
+use retention_store::{audit, progress};
+use runtime::Shutdown;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// What the survey counted for a task, over all its leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counted {
+    /// Due and not done yet, held and blocked ones included.
+    pub todo: u64,
+    /// Of those, held.
+    pub held: u64,
+    /// Of those, not held but referred to.
+    pub blocked: u64,
+    /// Without an age.
+    pub undated: u64,
+}
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// To connect again.
+    pub target: Target,
+    /// As `work` was opened.
+    pub session_options: SessionOptions,
+    /// The session that holds the run's advisory lock.
+    pub work: Session,
+    /// The run.
+    pub context: RunContext,
+    /// Limits and patience.
+    pub options: Options,
+    /// Which rows are held.
+    pub holds: HoldRules,
+    /// Told after every batch.
+    pub progress: watch::Sender<Progress>,
+    /// Told when to stop.
+    pub shutdown: Shutdown,
+}
+
+/// Applies tasks, one after the other.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) target: Target,
+    pub(crate) session_options: SessionOptions,
+    pub(crate) work: Session,
+    pub(crate) watcher: Watcher,
+    pub(crate) context: RunContext,
+    pub(crate) options: Options,
+    pub(crate) holds: Holds,
+    pub(crate) chain: Chain,
+    pub(crate) progress: watch::Sender<Progress>,
+    pub(crate) shutdown: Shutdown,
+    /// Rows done by the run.
+    pub(crate) total_rows: u64,
+    /// Transactions begun, for the marker of each.
+    pub(crate) attempts: u64,
+    /// Places in a row that could not be had.
+    pub(crate) standing: u32,
+    pub(crate) stood_since: Option<Instant>,
+    pub(crate) task_begun: Instant,
+    pub(crate) task_due: u64,
+    /// Where sweeps of an unfinished run stopped.
+    resume: Vec<Resume>,
+}
+
+impl Engine {
+    /// An engine for a run that has begun. Goes on behind the audit rows that the run has already.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn new(parts: Parts) -> Result<Self, EngineError> {
+        let resume = progress::resume(&parts.work).await.map_err(EngineError::Store)?;
+        let tail = audit::tail(&parts.work, &parts.context.run_id)
+            .await
+            .map_err(EngineError::Store)?;
+        let chain = match tail {
+            Some((seq, link)) => Chain { seq, link },
+            None => Chain {
+                seq: 0,
+                link: ChainHash::start(&parts.context.run_id),
+            },
+        };
+        let watcher = Watcher::start(&parts.target, &parts.session_options, &parts.options.throttle);
+        watcher.work_is(wire::pid(&parts.work).await.map_err(EngineError::Store)?);
+        Ok(Self {
+            target: parts.target,
+            session_options: parts.session_options,
+            work: parts.work,
+            watcher,
+            context: parts.context,
+            options: parts.options,
+            holds: Holds::new(parts.holds),
+            chain,
+            progress: parts.progress,
+            shutdown: parts.shutdown,
+            total_rows: 0,
+            attempts: 0,
+            standing: 0,
+            stood_since: None,
+            task_begun: Instant::now(),
+            task_due: 0,
+            resume,
+        })
+    }
+
+    /// The session that does the work: the caller ends the run on it.
+    pub fn session(&self) -> &Session {
+        &self.work
+    }
+
+    /// Ends the engine; gives the working session back.
+    pub fn into_session(self) -> Session {
+        self.work
+    }
+
+    /// Rows done by the run so far.
+    pub fn total_rows(&self) -> u64 {
+        self.total_rows
+    }
+
+    /// Carries a task out and proves that nothing is left, or says what is. `residue: None` means that a budget was used
+    /// up, or that we were told to stop.
+    ///
+    /// # Errors
+    /// See [`EngineError`]. What was committed before stays, and is in the audit.
+    pub async fn apply(&mut self, task: &Task, counted: &Counted) -> Result<RuleResult, EngineError> {
+        self.task_begun = Instant::now();
+        self.task_due = counted
+            .todo
+            .saturating_sub(counted.held)
+            .saturating_sub(counted.blocked);
+        self.watcher.look_at(task);
+        let mut sums = Sums::default();
+        let mut strategies = Vec::new();
+        let mut left = Left {
+            free: 0,
+            held: counted.held,
+            blocked: counted.blocked,
+        };
+        let residue = if counted.todo == counted.held {
+            // Nothing to do: the survey's count is the proof.
+            Some(0)
+        } else {
+            self.sweeps(task, &mut sums, &mut strategies, &mut left).await?
+        };
+        Ok(RuleResult {
+            rule: task.rule.clone(),
+            table: task.table.shown(),
+            action: task.action().to_owned(),
+            strategies,
+            cutoff: task.cutoff,
+            due: counted.todo,
+            rows: sums.rows,
+            cascaded: sums.cascaded,
+            held: left.held,
+            blocked: left.blocked,
+            undated: counted.undated,
+            residue,
+            batches: sums.batches,
+            duration_ms: u64::try_from(self.task_begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    /// Sweeps until nothing is left, or no sweep helps; gives what is left.
+    async fn sweeps(
+        &mut self,
+        task: &Task,
+        sums: &mut Sums,
+        strategies: &mut Vec<String>,
+        left: &mut Left,
+    ) -> Result<Option<u64>, EngineError> {
+        let mut fewest = u64::MAX;
+        let mut fruitless = 0;
+        // Leaves in which the last sweep left nothing need no other.
+        let mut open: Vec<bool> = vec![true; task.leaves.len()];
+        let mut lefts: Vec<Left> = vec![Left::default(); task.leaves.len()];
+        loop {
+            let before = sums.rows;
+            sums.skipped = false;
+            for (leaf, open) in task.leaves.iter().zip(&open) {
+                if *open && !self.sweep(task, leaf, sums, strategies).await? {
+                    return Ok(None);
+                }
+            }
+            for ((leaf, open), counts) in task.leaves.iter().zip(&mut open).zip(&mut lefts) {
+                if *open || sums.rows > before {
+                    if self.shutdown.is_draining() {
+                        return Ok(None);
+                    }
+                    *counts = self.left(task, leaf).await?;
+                    *open = counts.free > 0;
+                }
+            }
+            *left = lefts.iter().fold(Left::default(), Left::plus);
+            if left.free == 0 {
+                return Ok(Some(0));
+            }
+            let remaining = left.free + left.blocked;
+            if remaining < fewest {
+                fewest = remaining;
+                fruitless = 0;
+            } else {
+                fruitless += 1;
+            }
+            let helps = sums.rows > before || sums.skipped;
+            if !helps || fruitless > self.options.max_sweeps {
+                tracing::warn!(
+                    rule = task.rule,
+                    rows = left.free,
+                    reason = if sums.skipped {
+                        "others have them locked"
+                    } else {
+                        "a trigger or rule keeps them"
+                    },
+                    "due rows are left"
+                );
+                return Ok(Some(left.free));
+            }
+            if sums.skipped && self.wait_for_locks(fruitless).await {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Waits longer every time; true: told to stop.
+    async fn wait_for_locks(&self, times: u32) -> bool {
+        let wait = self.options.lock_timeout * 2_u32.pow(times.min(5));
+        tokio::select! {
+            () = tokio::time::sleep(wait) => false,
+            () = self.shutdown.recv() => true,
+        }
+    }
+
+    /// One sweep over one leaf; false: stopped before its end.
+    async fn sweep(
+        &mut self,
+        task: &Task,
+        leaf: &Leaf,
+        sums: &mut Sums,
+        strategies: &mut Vec<String>,
+    ) -> Result<bool, EngineError> {
+        let strategy = match (leaf.strategy, &task.work) {
+            (Strategy::HotPasses, Work::Anonymise { .. }) => Strategy::HotPasses,
+            (Strategy::Keyset, _) if leaf.keyset.is_some() && task.cutoff.is_some() => Strategy::Keyset,
+            (Strategy::Limited, _) => Strategy::Limited,
+            _ => Strategy::TidRange,
+        };
+        let name = job::name(strategy);
+        if !strategies.iter().any(|known| known == name) {
+            strategies.push(name.to_owned());
+        }
+        let mut job = Job::new(task, leaf, name, sums);
+        let stop = self.tid_range(&mut job).await?;
+        if let Some(stop) = stop {
+            tracing::info!(rule = task.rule, table = leaf.relation.shown(), reason = ?stop, "stopped between two batches");
+        }
+        Ok(stop.is_none())
+    }
+
+    /// Where the sweep of a leaf by blocks begins.
+    pub(crate) fn resume_at(&self, job: &Job<'_>) -> u64 {
+        let table = job.leaf.relation.shown();
+        self.resume
+            .iter()
+            .find(|known| known.rule == job.task.rule && known.table_name == table)
+            .and_then(|known| known.position.strip_prefix("block:")?.parse().ok())
+            .unwrap_or(0)
+    }
+
+    /// What is left in a leaf, in a snapshot of its own.
+    async fn left(&mut self, task: &Task, leaf: &Leaf) -> Result<Left, EngineError> {
+        loop {
+            match verify::left(self, task, leaf).await? {
+                Ok(left) => return Ok(left),
+                Err(error) if error.kind == pg_session::Kind::Lost => self.regain(error).await?,
+                Err(source) => {
+                    return Err(EngineError::Rule {
+                        rule: task.rule.clone(),
+                        table: leaf.relation.shown(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
+    /// How long to wait before the next batch; `None`: not at all.
+    pub(crate) fn pause(&mut self, job: &Job<'_>) -> Option<Duration> {
+        let pause = self.watcher.pause()?;
+        let (length, why) = pause;
+        self.progress.send_modify(|progress| progress.paused = Some(why));
+        self.tell(job, None);
+        Some(length)
+    }
+
+    /// Tells who watches.
+    pub(crate) fn tell(&self, job: &Job<'_>, done: Option<Done>) {
+        let seconds = self.task_begun.elapsed().as_secs_f64().max(1e-3);
+        let rate = job.sums.rows as f64 / seconds;
+        let remaining = self.task_due.saturating_sub(job.sums.rows);
+        let waits = self.watcher.waits();
+        self.progress.send_modify(|progress| {
+            if progress.rule != job.task.rule {
+                progress.rule.clone_from(&job.task.rule);
+            }
+            if done.is_some() || progress.table.is_empty() {
+                progress.table = job.leaf.relation.shown();
+            }
+            progress.action = job.task.action();
+            progress.strategy = job.strategy;
+            progress.rows = job.sums.rows;
+            progress.due = self.task_due;
+            progress.total_rows = self.total_rows;
+            progress.rows_per_second = rate;
+            progress.left = (rate > 0.0)
+                .then(|| Duration::try_from_secs_f64(remaining as f64 / rate).ok())
+                .flatten();
+            progress.waiting = waits.sessions;
+            progress.longest_wait = waits.longest;
+            if let Some(done) = done {
+                progress.batch = done.elapsed;
+                progress.batch_rows = done.rows;
+                progress.paused = None;
+            }
+        });
+    }
+}

@@ -1,0 +1,208 @@
+//! Owns what strategies share while they work on one leaf: the counters, what is left to do, and when to stop.
+
+use crate::batch::{Done, Ended};
+use crate::controller::Controller;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::statement::{Scope, Taking};
+use pg_session::DbError;
+use retention_plan::{Leaf, Strategy, Task};
+use std::time::{Duration, Instant};
+
+/// Why a sweep ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// `max_rows`, of the rule or the run.
+    Rows,
+    /// The deadline.
+    Time,
+    /// SIGTERM.
+    Shutdown,
+}
+
+/// One leaf of a task at work.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) task: &'a Task,
+    pub(crate) leaf: &'a Leaf,
+    /// As audit rows name it.
+    pub(crate) strategy: &'static str,
+    /// What the task did before and in this leaf.
+    pub(crate) sums: &'a mut Sums,
+    /// Locks met at the place where the sweep is.
+    obstacles: u32,
+    obstructed: Option<Instant>,
+}
+
+/// What a task did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sums {
+    pub(crate) rows: u64,
+    pub(crate) cascaded: u64,
+    pub(crate) batches: u64,
+    /// Something was left out in the last sweep because others had it locked.
+    pub(crate) skipped: bool,
+}
+
+/// What a strategy does after a careful batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It is done: go on behind it.
+    On(Done),
+    /// Nothing was done: ask the controller for the size again; locked rows will be left out.
+    Again,
+    /// This place cannot be had: go on behind it.
+    Past,
+}
+
+/// As audit rows and receipts name a strategy.
+pub(crate) fn name(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Partition => "partition",
+        Strategy::Keyset => "keyset",
+        Strategy::TidRange => "tid-range",
+        Strategy::HotPasses => "hot-passes",
+        Strategy::Limited => "limited",
+    }
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(task: &'a Task, leaf: &'a Leaf, strategy: &'static str, sums: &'a mut Sums) -> Self {
+        Self {
+            task,
+            leaf,
+            strategy,
+            sums,
+            obstacles: 0,
+            obstructed: None,
+        }
+    }
+
+    /// Rows that may still be changed; `None`: any number.
+    pub(crate) fn left(&self, engine: &Engine) -> Option<u64> {
+        let of_rule = self.task.max_rows.map(|max| max.saturating_sub(self.sums.rows));
+        let of_run = engine.options.max_rows.map(|max| max.saturating_sub(engine.total_rows));
+        match (of_rule, of_run) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// Whether the table's own rows are among those that its foreign keys change.
+    pub(crate) fn cascades_into_itself(&self) -> bool {
+        self.task
+            .cascades_to
+            .iter()
+            .any(|relation| relation.oid == self.leaf.relation.oid)
+    }
+
+    pub(crate) fn failed(&self, source: DbError) -> EngineError {
+        EngineError::Rule {
+            rule: self.task.rule.clone(),
+            table: self.leaf.relation.shown(),
+            source,
+        }
+    }
+
+    fn moved_on(&mut self) {
+        self.obstacles = 0;
+        self.obstructed = None;
+    }
+}
+
+impl Engine {
+    /// Whether the next batch may begin; waits where the server or its replicas need room.
+    pub(crate) async fn may_go_on(&mut self, job: &Job<'_>) -> Option<Stop> {
+        loop {
+            if self.shutdown.is_draining() {
+                return Some(Stop::Shutdown);
+            }
+            if self.options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Some(Stop::Time);
+            }
+            if job.left(self) == Some(0) {
+                return Some(Stop::Rows);
+            }
+            let pause = self.pause(job)?;
+            let shutdown = self.shutdown.clone();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.recv() => {}
+            }
+        }
+    }
+
+    /// A batch in `scope` that gets out of the way of others: smaller and without locked rows after a lock was met, not
+    /// at all where it is met again and again.
+    pub(crate) async fn careful(
+        &mut self,
+        job: &mut Job<'_>,
+        scope: Scope,
+        limit: Option<u64>,
+        controller: &mut Controller,
+        position: Option<String>,
+    ) -> Result<Step, EngineError> {
+        let skip_locked = job.obstacles > 0;
+        let mut taking = Taking {
+            scope,
+            limit,
+            skip_locked,
+        };
+        let mut ended = self.batch(job, &taking, position.clone()).await?;
+        if ended == Ended::TooMany {
+            taking.limit = job.left(self);
+            ended = self.batch(job, &taking, position).await?;
+        }
+        match ended {
+            Ended::Done(done) => {
+                job.sums.skipped |= skip_locked;
+                job.moved_on();
+                self.account(job, done);
+                Ok(Step::On(done))
+            }
+            Ended::TooMany => Ok(Step::Again),
+            Ended::Locked | Ended::Referenced => {
+                controller.locked();
+                job.obstacles += 1;
+                let since = *job.obstructed.get_or_insert_with(Instant::now);
+                if job.obstacles <= 3 {
+                    return Ok(Step::Again);
+                }
+                job.sums.skipped = true;
+                self.standing += 1;
+                if self.standing > 8 {
+                    // Not one row, but the table: wait for whoever has it.
+                    let wait = Duration::from_millis(50) * 2_u32.pow(self.standing.min(14) - 8);
+                    let shutdown = self.shutdown.clone();
+                    tokio::select! {
+                        () = tokio::time::sleep(wait.min(Duration::from_secs(2))) => {}
+                        () = shutdown.recv() => {}
+                    }
+                }
+                let all = *self.stood_since.get_or_insert(since);
+                if all.elapsed() > self.options.lock_patience {
+                    return Err(job.failed(DbError::new(
+                        pg_session::Kind::Locked,
+                        format!(
+                            "no batch got its locks for {} s; expected others to let go of the table",
+                            self.options.lock_patience.as_secs()
+                        ),
+                    )));
+                }
+                job.moved_on();
+                Ok(Step::Past)
+            }
+        }
+    }
+
+    /// Counts a committed batch.
+    pub(crate) fn account(&mut self, job: &mut Job<'_>, done: Done) {
+        self.standing = 0;
+        self.stood_since = None;
+        job.sums.rows += done.rows;
+        job.sums.cascaded += done.cascaded;
+        job.sums.batches += u64::from(done.rows > 0);
+        self.total_rows += done.rows;
+        self.tell(job, Some(done));
+    }
+}

@@ -1,0 +1,116 @@
+//! Owns when to make room for others. Pure: decides from what was seen.
+
+use crate::options::Throttle;
+use std::time::Duration;
+
+/// What the watching session saw.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Seen {
+    /// The replica that is furthest behind, by time.
+    pub(crate) lag: Duration,
+    /// The replica that is furthest behind, by bytes.
+    pub(crate) lag_bytes: u64,
+    /// A slot that is about to lose WAL that it needs.
+    pub(crate) slot_in_danger: Option<String>,
+    /// VACUUM is at work on one of our tables.
+    pub(crate) vacuum: bool,
+    /// Other sessions that are active.
+    pub(crate) active: u32,
+    /// Sessions that wait for us, and how long the longest has waited.
+    pub(crate) waiting: u32,
+    pub(crate) longest_wait: Duration,
+}
+
+/// How much room is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// None: go on.
+    Go,
+    /// After each batch, as long as it took.
+    Half(String),
+    /// Nothing is done until it is over.
+    Wait(String),
+}
+
+/// Decides.
+pub(crate) fn decide(seen: &Seen, throttle: &Throttle) -> Room {
+    if let (Some(slot), true) = (&seen.slot_in_danger, throttle.watch_slots) {
+        return Room::Wait(format!("replication slot {slot} is about to lose WAL"));
+    }
+    if seen.lag_bytes > throttle.max_lag_bytes {
+        return Room::Wait(format!("a replica is {} MB behind", seen.lag_bytes / 1_000_000));
+    }
+    if seen.lag > throttle.max_lag {
+        return Room::Wait(format!("a replica is {:.1} s behind", seen.lag.as_secs_f64()));
+    }
+    if let Some(max) = throttle.max_active
+        && seen.active > max
+    {
+        return Room::Wait(format!("{} sessions are active", seen.active));
+    }
+    if seen.vacuum {
+        return Room::Half("vacuum is at work on the table".to_owned());
+    }
+    Room::Go
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_seen_goes_on() {
+        assert_eq!(decide(&Seen::default(), &Throttle::default()), Room::Go);
+    }
+
+    #[test]
+    fn limits_are_limits() {
+        let throttle = Throttle {
+            max_lag: Duration::from_secs(1),
+            max_lag_bytes: 100,
+            max_active: Some(3),
+            watch_slots: true,
+        };
+        let seen = Seen {
+            lag: Duration::from_secs(1),
+            lag_bytes: 100,
+            active: 3,
+            ..Seen::default()
+        };
+        assert_eq!(decide(&seen, &throttle), Room::Go);
+        for worse in [
+            Seen {
+                lag: Duration::from_millis(1001),
+                ..Seen::default()
+            },
+            Seen {
+                lag_bytes: 101,
+                ..Seen::default()
+            },
+            Seen {
+                active: 4,
+                ..Seen::default()
+            },
+            Seen {
+                slot_in_danger: Some("s".to_owned()),
+                ..Seen::default()
+            },
+        ] {
+            assert!(matches!(decide(&worse, &throttle), Room::Wait(_)), "{worse:?}");
+        }
+    }
+
+    #[test]
+    fn a_slot_that_nobody_watches_stops_nothing_and_vacuum_halves() {
+        let throttle = Throttle {
+            watch_slots: false,
+            ..Throttle::default()
+        };
+        let seen = Seen {
+            slot_in_danger: Some("s".to_owned()),
+            vacuum: true,
+            ..Seen::default()
+        };
+        assert!(matches!(decide(&seen, &throttle), Room::Half(_)));
+    }
+}

@@ -1,0 +1,97 @@
+//! Owns the sweep block by block.
+
+use crate::batch::unhurried;
+use crate::controller::{Bounds, Controller};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::job::{Job, Step, Stop};
+use crate::statement::Scope;
+use pg_session::Sql;
+
+/// A sweep follows a table that grows behind it, so often; the next sweep sees to the rest.
+const FOLLOWED: u32 = 3;
+
+impl Engine {
+    /// Sweeps a leaf; begins where an unfinished run stopped, and wraps around.
+    pub(crate) async fn tid_range(&mut self, job: &mut Job<'_>) -> Result<Option<Stop>, EngineError> {
+        let mut end = self.blocks(job).await?;
+        let first = self.resume_at(job);
+        let first = if first < end { first } else { 0 };
+        let mut controller = Controller::new(self.options.batch_target, bounds(job));
+        if let Some(stop) = self.tid_stretch(job, &mut controller, first, end).await? {
+            return Ok(Some(stop));
+        }
+        for _ in 0..FOLLOWED {
+            let grown = self.blocks(job).await?;
+            if grown <= end {
+                break;
+            }
+            if let Some(stop) = self.tid_stretch(job, &mut controller, end, grown).await? {
+                return Ok(Some(stop));
+            }
+            end = grown;
+        }
+        self.tid_stretch(job, &mut controller, 0, first).await
+    }
+
+    /// Blocks `from..end`.
+    pub(crate) async fn tid_stretch(
+        &mut self,
+        job: &mut Job<'_>,
+        controller: &mut Controller,
+        mut from: u64,
+        end: u64,
+    ) -> Result<Option<Stop>, EngineError> {
+        while from < end {
+            if let Some(stop) = self.may_go_on(job).await {
+                return Ok(Some(stop));
+            }
+            let to = end.min(from + controller.size());
+            let scope = Scope::Blocks { from, to, pass: None };
+            let position = Some(format!("block:{to}"));
+            match self.careful(job, scope, None, controller, position).await? {
+                Step::On(done) => {
+                    controller.done(to - from, done.rows, done.elapsed);
+                    from = to;
+                }
+                Step::Again => {}
+                Step::Past => from = to,
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many blocks the leaf has now.
+    pub(crate) async fn blocks(&mut self, job: &Job<'_>) -> Result<u64, EngineError> {
+        let sql = Sql::text(format!(
+            "SELECT coalesce(pg_catalog.pg_relation_size({}::pg_catalog.oid), 0) / \
+             pg_catalog.current_setting('block_size')::pg_catalog.int8",
+            job.leaf.relation.oid
+        ));
+        loop {
+            let asked = unhurried(&self.work, &sql).await;
+            match asked.and_then(|row| Ok(row.try_get::<_, i64>(0)?)) {
+                Ok(blocks) => return Ok(u64::try_from(blocks).unwrap_or(0)),
+                Err(error) if error.kind == pg_session::Kind::Lost => self.regain(error).await?,
+                Err(error) => return Err(job.failed(error)),
+            }
+        }
+    }
+}
+
+/// Blocks of the first batch, and how many rows a block holds.
+pub(crate) fn bounds(job: &Job<'_>) -> Bounds {
+    let blocks = f64::from(job.leaf.blocks.max(1));
+    // Never analysed: what fits into a block of short rows.
+    let density = if job.leaf.estimated_rows > 0.0 {
+        job.leaf.estimated_rows / blocks
+    } else {
+        60.0
+    };
+    Bounds {
+        first: 64,
+        min: 1,
+        max: 1 << 16,
+        density,
+    }
+}

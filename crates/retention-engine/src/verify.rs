@@ -1,0 +1,47 @@
+//! Owns the count that ends a sweep: what is still due, in a snapshot of its own.
+
+use crate::batch::unhurried;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::statement;
+use pg_session::DbError;
+use retention_plan::{Leaf, Task, Work};
+
+/// Rows of a leaf that are still to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Left {
+    /// Neither held nor blocked.
+    pub(crate) free: u64,
+    /// Held.
+    pub(crate) held: u64,
+    /// Not held, but referred to.
+    pub(crate) blocked: u64,
+}
+
+impl Left {
+    pub(crate) fn plus(self, other: &Self) -> Self {
+        Self {
+            free: self.free + other.free,
+            held: self.held + other.held,
+            blocked: self.blocked + other.blocked,
+        }
+    }
+}
+
+/// Counts. Holds are read again before: the count says what is held now.
+pub(crate) async fn left(engine: &mut Engine, task: &Task, leaf: &Leaf) -> Result<Result<Left, DbError>, EngineError> {
+    if let Err(error) = engine.holds.load(&engine.work).await {
+        return Ok(Err(error));
+    }
+    let deletes = !matches!(task.work, Work::Anonymise { .. });
+    let held = engine.holds.predicate(leaf.relation.oid, deletes)?;
+    let sql = statement::count(task, leaf, held.as_ref());
+    Ok(unhurried(&engine.work, &sql).await.and_then(|row| {
+        let count = |at: usize| -> Result<u64, DbError> { Ok(u64::try_from(row.try_get::<_, i64>(at)?).unwrap_or(0)) };
+        Ok(Left {
+            free: count(0)?,
+            held: count(1)?,
+            blocked: count(2)?,
+        })
+    }))
+}
