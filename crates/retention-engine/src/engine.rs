@@ -285,7 +285,7 @@ impl Engine {
     }
 
     /// What is left in a leaf, in a snapshot of its own.
-    async fn left(&mut self, task: &Task, leaf: &Leaf) -> Result<Left, EngineError> {
+    pub(crate) async fn left(&mut self, task: &Task, leaf: &Leaf) -> Result<Left, EngineError> {
         loop {
             match verify::left(self, task, leaf).await? {
                 Ok(left) => return Ok(left),

@@ -12,6 +12,8 @@
 //! | [`progress`] | what a person sees |
 //! | [`controller`] | how large the next batch is |
 //! | [`engine`] | sessions, sweeps, how a task is carried out |
+//! | [`erasure`] | the right to be forgotten: subjects, their rows, and when one is done |
+//! | [`ledger`] | the ledger of erased subjects, outside the governed database |
 //! | `batch`, `statement`, `wire` | one transaction: its statements, and how they travel |
 //! | `job` | what strategies share: counters, budgets, getting out of the way of locks |
 //! | `tid_range`, `hot_passes`, `keyset`, `limited`, `partition` | one strategy each |
@@ -21,7 +23,9 @@
 
 pub mod controller;
 pub mod engine;
+pub mod erasure;
 pub mod error;
+pub mod ledger;
 pub mod options;
 pub mod progress;
 
@@ -38,6 +42,8 @@ mod wire;
 
 pub use controller::Controller;
 pub use engine::{Counted, Engine, Parts};
+pub use erasure::{ErasureError, ErasureReport};
 pub use error::EngineError;
+pub use ledger::{Ledger, LedgerFailure};
 pub use options::{Options, RunContext, Throttle};
 pub use progress::Progress;
