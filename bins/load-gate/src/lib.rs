@@ -6,7 +6,6 @@ mod evidence;
 mod exit_code;
 mod measure;
 mod outputs;
-mod push;
 mod samples;
 mod saved;
 mod serve;

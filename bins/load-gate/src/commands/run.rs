@@ -9,12 +9,12 @@ use crate::{
     exit_code,
     measure::{Order, measure},
     outputs,
-    push::{self, Group, PushTarget},
     show::{Show, Style, width},
 };
 use anyhow::Context;
 use load_plan::Plan;
 use load_report::{Brief, ResultDoc, render};
+use pushgateway::{Group, PushTarget, Replace};
 use runtime::{
     HttpOptions, Output, Palette, SecretSource, Shutdown,
     exit::{Exit, Failure, ResultExt},
@@ -91,7 +91,8 @@ async fn measured(
     }
     termination::write(&args.report.termination_log, &render::termination(&doc));
     if let Some(target) = push
-        && let Err(error) = push::push(&target, render::prometheus(&doc)).await
+        // What an earlier run said about thresholds that are no longer asked for must not stay.
+        && let Err(error) = pushgateway::push(&target, Replace::Group, render::prometheus(&doc)).await
     {
         // Monitoring that is down must neither pass nor block a release.
         tracing::warn!("{}", runtime::exit::chain_of(&error));
@@ -137,10 +138,8 @@ fn push_target(args: &RunReportArgs) -> Result<Option<PushTarget>, Failure> {
         client,
         url,
         token,
-        group: Group {
-            job: args.push_job.clone(),
-            service: given(&args.push_service),
-            environment: given(&args.push_environment),
-        },
+        group: Group::new(&args.push_job)
+            .with("service", given(&args.push_service))
+            .with("environment", given(&args.push_environment)),
     }))
 }

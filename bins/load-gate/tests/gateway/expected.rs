@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::pushgateway::Series;
+use program::pushgateway::Series;
 
 /// Every way in which a request can end.
 const OUTCOMES: [&str; 11] = [

@@ -6,10 +6,8 @@
 #![allow(clippy::float_cmp, reason = "counts, 0 and 1 arrive exactly")]
 
 mod expected;
-mod pushgateway;
 
 #[path = "../it/process.rs"]
-#[allow(dead_code, reason = "shared with another test program, which uses the rest of it")]
 mod process;
 #[path = "../load/setup.rs"]
 #[allow(dead_code, reason = "shared with another test program, which uses the rest of it")]
@@ -22,9 +20,9 @@ use libtest_mimic::{Arguments, Trial};
 use load_target::{Kind, TargetConfig};
 use tools::Tool;
 
-use crate::process::Nobody;
-use crate::pushgateway::Pushgateway;
 use crate::setup::{Judged, faulty, fixed, turn};
+use program::Nobody;
+use program::pushgateway::Pushgateway;
 
 /// With a slash, as in `team/service`: it cannot be a path segment as it is.
 const SERVICE: &str = "shop/cos";

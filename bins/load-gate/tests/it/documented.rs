@@ -5,7 +5,7 @@ use std::process::Command;
 
 use mc_sim::{Endpoint, Sim, SimConfig};
 
-use crate::process::Running;
+use program::Running;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

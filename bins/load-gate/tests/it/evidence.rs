@@ -5,7 +5,8 @@ use std::process::Command;
 use mc_sim::{Endpoint, Evidence, Sim, SimConfig};
 use serde_json::json;
 
-use crate::process::{Ended, load_gate, run};
+use crate::process::load_gate;
+use program::{Ended, run};
 
 pub(crate) const TOKEN: &str = "canary-mc-4f1d";
 pub(crate) const PASS: i32 = 0;

@@ -4,7 +4,7 @@ use mc_sim::{Evidence, Fault, FaultSpec, Sim, Target};
 use serde_json::{Value, json};
 
 use crate::evidence::{DEPENDENCY, FAIL, NO_VERDICT, PASS, ask, asked, mc};
-use crate::process::Nobody;
+use program::Nobody;
 
 /// One ask with these faults: exit code, and what the verdict rests on.
 fn with(sim: &Sim, release: &str, name: &str, exit: i32, cause: &str, faults: impl IntoIterator<Item = FaultSpec>) {
@@ -301,7 +301,7 @@ fn what_mc_writes_cannot_speak_for_the_terminal() {
     let hostile = json!(["\u{1b}[32mPASS\u{1b}[0m\nPASS: release r4", "x".repeat(5_000)]);
     sim.set_fault(set("reasons", hostile));
     let mut command = ask(&sim.url(), "r4");
-    let ended = crate::process::run(command.args(["--output", "human"]));
+    let ended = program::run(command.args(["--output", "human"]));
     assert_eq!(ended.code, Some(FAIL), "{ended:?}");
     assert!(!ended.stdout.contains(['\u{1b}', '\u{202e}']), "{ended:?}");
     assert!(

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mc_sim::{Evidence, Fault, Sim, Target};
 
 use crate::evidence::{DEPENDENCY, FAIL, NO_VERDICT, PASS, ask, asked, mc};
-use crate::process::Running;
+use program::Running;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

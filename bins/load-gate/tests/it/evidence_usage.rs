@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use crate::evidence::{TOKEN, USAGE, mc};
-use crate::process::{load_gate, run};
+use crate::process::load_gate;
+use program::run;
 
 /// A command line that would pass, to be spoilt in one place.
 fn good(url: &str) -> Command {

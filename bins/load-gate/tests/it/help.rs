@@ -1,6 +1,7 @@
 //! What `--help` says, for the program and each of its commands.
 
-use crate::process::{load_gate, run};
+use crate::process::load_gate;
+use program::run;
 
 const COMMANDS: [&str; 8] = ["", "run", "evidence", "serve", "report", "compare", "merge", "schema"];
 

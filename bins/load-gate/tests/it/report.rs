@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use load_target::{Latency, Target, TargetConfig};
 use serde_json::Value;
 
-use crate::process::{Ended, load_gate, run};
+use crate::process::load_gate;
+use program::{Ended, run};
 
 /// A folder with results.
 struct Desk {

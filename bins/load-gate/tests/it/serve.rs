@@ -10,7 +10,8 @@ use mc_sim::{Evidence, Fault, Sim, SimConfig};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::process::{Nobody, load_gate, run};
+use crate::process::load_gate;
+use program::{Nobody, run};
 
 const TOKEN: &str = "canary-serve-91ac";
 const MC_TOKEN: &str = "canary-mc-77e0";

@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../it/process.rs"]
-#[allow(dead_code, reason = "shared with the other test program, which uses the rest of it")]
 mod process;
 mod setup;
 

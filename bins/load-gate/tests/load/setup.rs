@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use load_target::{Fault, Kind, Latency, Target, TargetConfig, Truth};
 use serde_json::Value;
 
-use crate::process::{Ended, Running, load_gate};
+use crate::process::load_gate;
+use program::{Ended, Running};
 
 /// Measurements take turns: two at a time would measure each other.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {

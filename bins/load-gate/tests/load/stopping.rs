@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use load_target::{Kind, Target};
 
-use crate::process::run as run_command;
 use crate::setup::{Job, faulty, fixed, turn, usual, with_usual};
+use program::run as run_command;
 
 /// Waits until a request has arrived.
 fn wait_for_traffic(target: &Target) {

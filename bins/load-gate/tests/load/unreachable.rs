@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use load_target::{Target, TargetConfig};
 
-use crate::process::Nobody;
 use crate::setup::{Job, Judged, fixed, turn, with_usual};
+use program::Nobody;
 
 /// For five minutes, if it were let.
 fn long(url: &str, args: &[&str]) -> Judged {

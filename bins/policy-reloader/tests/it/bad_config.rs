@@ -3,8 +3,9 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::support::{Desk, Nobody, reloader};
+use crate::support::{Desk, reloader};
 use crate::table::Table;
+use program::Nobody;
 
 /// Only the public half; there is no secret in it.
 const RSA_KEY: &str = "\

@@ -5,8 +5,9 @@ use std::process::Command;
 use mc_sim::{Fault, PACK_ID, Published, Sim, SimConfig, Target, samples};
 use pack_verify::sign::{KeyKind, Signer};
 
-use crate::support::{Desk, Nobody, reloader};
+use crate::support::{Desk, reloader};
 use crate::table::Table;
+use program::Nobody;
 
 const GOOD: i32 = 0;
 const REFUSED: i32 = 1;
@@ -202,7 +203,7 @@ fn without_a_digest_header_only_a_signature_vouches_for_the_bytes() {
     let url = scene.sim.pack_url(PACK_ID);
     let mut table = Table::new(scene.desk.folder());
     scene.sim.set_fault(Fault::NoDigestHeader);
-    let by_key = crate::support::run(&mut scene.verify(&url));
+    let by_key = program::run(&mut scene.verify(&url));
     assert_eq!(by_key.code, Some(GOOD), "{by_key:?}");
     assert_eq!(by_key.json()["digest_announced"], false, "the report says so");
     let mut by_digest = reloader(["verify", &url, "--trust", "insecure-digest-only"]);

@@ -5,8 +5,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use mc_sim::samples;
 
-use crate::support::{Desk, reloader, run};
+use crate::support::{Desk, reloader};
 use crate::table::Table;
+use program::run;
 
 const REFUSED: i32 = 1;
 const USAGE: i32 = 2;

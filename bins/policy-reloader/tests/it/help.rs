@@ -1,6 +1,7 @@
 //! What `--help` says, for the program and each of its commands.
 
-use crate::support::{CANARIES, reloader, run};
+use crate::support::{CANARIES, reloader};
+use program::run;
 
 fn help_of(command: &[&str]) -> String {
     let ended = run(&mut reloader(command.iter().chain(&["--help"])));

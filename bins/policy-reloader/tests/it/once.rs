@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use mc_sim::{PACK_ID, Sim, SimConfig, samples};
 
-use crate::support::{Desk, Nobody, reloader, run};
+use crate::support::{Desk, reloader};
 use crate::table::Table;
+use program::{Nobody, run};
 
 const USAGE: i32 = 2;
 const FAILED: i32 = 4;

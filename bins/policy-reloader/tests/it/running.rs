@@ -8,7 +8,8 @@ use pack_verify::Sha256Digest;
 use runtime::http::{HttpOptions, client};
 use serde_json::Value;
 
-use crate::support::{CANARIES, Desk, Running, free_port, reloader};
+use crate::support::{CANARIES, Desk, reloader};
+use program::{Running, free_port};
 
 /// Far longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);

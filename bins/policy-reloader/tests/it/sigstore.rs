@@ -9,7 +9,8 @@ use pack_verify::Sha256Digest;
 use serde_json::{Value, json};
 
 use crate::sigstore_material::{Blob, COSIGN, ROWS, Root, Row, WORKFLOW, Who, bundles_on_disk, bytes, file};
-use crate::support::{Desk, Ended, reloader, run};
+use crate::support::{Desk, reloader};
+use program::{Ended, run};
 
 /// `verify-bundle` with everything but the artifact.
 fn verify_bundle(row: &Row, who: Who, bundle: &str) -> Command {

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use regex::Regex;
 
-use crate::support::{CANARIES, Ended, run};
+use crate::support::CANARIES;
+use program::{Ended, run};
 
 /// Rows for a snapshot.
 pub(crate) struct Table<'a> {

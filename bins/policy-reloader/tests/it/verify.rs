@@ -3,8 +3,9 @@
 use mc_sim::{PACK_ID, Sim, SimConfig, samples};
 use pack_verify::Sha256Digest;
 
-use crate::support::{Desk, reloader, run};
+use crate::support::{Desk, reloader};
 use crate::table::redact;
+use program::run;
 
 fn pretty(json: &serde_json::Value) -> String {
     serde_json::to_string_pretty(json).unwrap()

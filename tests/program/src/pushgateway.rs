@@ -16,10 +16,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 const ITS_OWN: [&str; 2] = ["push_time_seconds", "push_failure_time_seconds"];
 
 /// Series as they are written, without the labels of their group, and their values.
-pub(crate) type Series = BTreeMap<String, f64>;
+pub type Series = BTreeMap<String, f64>;
 
 /// Killed when the test ends, however it ends.
-pub(crate) struct Pushgateway {
+pub struct Pushgateway {
     child: Child,
     /// `127.0.0.1:` and its port.
     address: String,
@@ -29,7 +29,7 @@ pub(crate) struct Pushgateway {
 
 impl Pushgateway {
     /// Starts one on a free port that keeps nothing on disk, and waits until it listens.
-    pub(crate) fn start(program: &Path) -> Self {
+    pub fn start(program: &Path) -> Self {
         let mut child = Command::new(program)
             .args(["--web.listen-address=127.0.0.1:0", "--persistence.file="])
             .stdin(Stdio::null())
@@ -68,27 +68,28 @@ impl Pushgateway {
         }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// `http://127.0.0.1:{port}`.
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Replaces a group by hand, as another program would.
-    pub(crate) fn put(&self, group: &str, text: &'static str) {
+    pub fn put(&self, group: &str, text: &'static str) {
         self.ask(self.client.put(format!("{}/metrics/{group}", self.url())).body(text));
     }
 
     /// What Prometheus would scrape.
-    pub(crate) fn exposition(&self) -> String {
+    pub fn exposition(&self) -> String {
         self.ask(self.client.get(format!("{}/metrics", self.url())))
     }
 
     /// How many groups there are.
-    pub(crate) fn groups(&self) -> usize {
+    pub fn groups(&self) -> usize {
         self.all().len()
     }
 
     /// The series that were pushed to the group with exactly these labels.
-    pub(crate) fn group(&self, labels: &[(&str, &str)]) -> Option<Series> {
+    pub fn group(&self, labels: &[(&str, &str)]) -> Option<Series> {
         let labels: BTreeMap<String, String> = owned(labels);
         let group = self.all().into_iter().find(|group| {
             let found: BTreeMap<String, String> = serde_json::from_value(group["labels"].clone()).unwrap();
@@ -154,7 +155,7 @@ fn without(labels: Value, group: &BTreeMap<String, String>) -> BTreeMap<String, 
 }
 
 /// `name{label="value"}`, with labels in the order of their names.
-pub(crate) fn written(name: &str, labels: &BTreeMap<String, String>) -> String {
+pub fn written(name: &str, labels: &BTreeMap<String, String>) -> String {
     if labels.is_empty() {
         return name.to_owned();
     }

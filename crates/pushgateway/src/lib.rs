@@ -1,17 +1,36 @@
-//! Sends a run's metrics to a Prometheus Pushgateway. A failure is a warning: it never changes a verdict.
+//! Sends metrics to a Prometheus Pushgateway, for programs that end before anybody could scrape them.
 //!
-//! The grouping key is `job` and, where they are given, `service` and `environment`. Pushgateway never lets go of a
-//! group, so nothing that changes with every release may be in the key.
+//! A group is named by its labels ([`Group`]). Pushgateway never lets go of one, so nothing that changes with every run
+//! or release may be in it. What a push does to metrics that are there already is the caller's choice ([`Replace`]).
+//!
+//! A failure to push is for its caller to weigh: monitoring that is down seldom is a reason to fail.
+//!
+//! ```no_run
+//! # async fn example(client: reqwest::Client, url: url::Url) -> Result<(), pushgateway::PushError> {
+//! use pushgateway::{Group, PushTarget, Replace, push};
+//!
+//! let target = PushTarget {
+//!     client,
+//!     url,
+//!     token: None,
+//!     group: Group::new("nightly").with("environment", Some("production".to_owned())),
+//! };
+//! push(&target, Replace::Metrics, "# TYPE nightly_ok gauge\nnightly_ok 1\n").await
+//! # }
+//! ```
+//!
+//! Protocol: <https://github.com/prometheus/pushgateway#api>.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
-use reqwest::{StatusCode, header};
+use bytes::Bytes;
+use reqwest::{Method, StatusCode, header};
 use runtime::{Retry, RetryError, RetryPolicy, SecretSource};
 use std::time::Duration;
 use url::Url;
 
 /// What Pushgateway takes: the text format, without timestamps.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// The gate's exit waits for this.
+/// For one attempt: a program that is done waits for this.
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: RetryPolicy = RetryPolicy {
     max_attempts: 3,
@@ -24,31 +43,65 @@ const LONGEST_COMPLAINT: usize = 300;
 
 /// Where the metrics go.
 #[derive(Debug, Clone)]
-pub(crate) struct PushTarget {
+pub struct PushTarget {
     /// From `runtime::http::client`.
-    pub(crate) client: reqwest::Client,
-    /// Pushgateway's address, with a path prefix if it has one.
-    pub(crate) url: Url,
+    pub client: reqwest::Client,
+    /// Pushgateway's address, with a path prefix if it has one. Its query and fragment are not used.
+    pub url: Url,
     /// Bearer token, if it wants one.
-    pub(crate) token: Option<SecretSource>,
-    /// The group that is replaced.
-    pub(crate) group: Group,
+    pub token: Option<SecretSource>,
+    /// The group that is written to.
+    pub group: Group,
 }
 
-/// Pushgateway's grouping key.
+/// Pushgateway's grouping key: `job` and any further labels. Values may hold any text, slashes too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Group {
+pub struct Group {
     /// Label `job`.
-    pub(crate) job: String,
-    /// Label `service`.
-    pub(crate) service: Option<String>,
-    /// Label `environment`.
-    pub(crate) environment: Option<String>,
+    job: String,
+    /// Further labels, in the order of the path.
+    labels: Vec<(&'static str, String)>,
+}
+
+impl Group {
+    /// The group of a job, without further labels.
+    pub fn new(job: impl Into<String>) -> Self {
+        Self {
+            job: job.into(),
+            labels: Vec::new(),
+        }
+    }
+
+    /// With a label, if there is a value; names are as Prometheus allows them (`[a-zA-Z_][a-zA-Z0-9_]*`).
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Option<String>) -> Self {
+        self.labels.extend(value.map(|value| (name, value)));
+        self
+    }
+}
+
+/// What becomes of the metrics that the group holds already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    /// All of them go (PUT): what an earlier run said about things that are no longer measured must not stay.
+    Group,
+    /// Only metrics with a name that is sent go, with all of their series (POST): the time of the last success stays
+    /// while later runs fail and do not send it.
+    Metrics,
+}
+
+impl Replace {
+    fn method(self) -> Method {
+        match self {
+            Self::Group => Method::PUT,
+            Self::Metrics => Method::POST,
+        }
+    }
 }
 
 /// Why the metrics did not arrive.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PushError {
+pub enum PushError {
     /// The token cannot be read.
     #[error("cannot read the token for Pushgateway")]
     Token(#[source] runtime::SecretError),
@@ -79,12 +132,15 @@ pub(crate) enum PushError {
     },
 }
 
-/// Replaces the group's metrics by `text` (Prometheus' text format).
+/// Sends `text` (Prometheus' text format, without timestamps) to the group.
+///
+/// A server that cannot be reached, or that answers with 5xx, is asked three times; all in all that takes 10 s and one
+/// attempt at the most. What is sent replaces what is there, so a repeated attempt does no harm.
 ///
 /// # Errors
 /// They did not arrive; see [`PushError`].
-pub(crate) async fn push(target: &PushTarget, text: String) -> Result<(), PushError> {
-    let text = axum::body::Bytes::from(text);
+pub async fn push(target: &PushTarget, replace: Replace, text: impl Into<Bytes>) -> Result<(), PushError> {
+    let text = text.into();
     let url = address(&target.url, &target.group).ok_or_else(|| PushError::Address {
         url: runtime::http::redact(&target.url),
     })?;
@@ -94,10 +150,9 @@ pub(crate) async fn push(target: &PushTarget, text: String) -> Result<(), PushEr
         None => None,
     };
     let send = || async {
-        // PUT, not POST: what an earlier run said about thresholds that are no longer asked for must not stay.
         let mut request = target
             .client
-            .put(url.clone())
+            .request(replace.method(), url.clone())
             .timeout(TIMEOUT)
             .header(header::CONTENT_TYPE, CONTENT_TYPE)
             .body(text.clone());
@@ -146,21 +201,17 @@ async fn complaint(mut response: reqwest::Response) -> String {
     }
 }
 
-/// `{url}/metrics/job/{job}/service/{service}/environment/{environment}`.
+/// `{url}/metrics/job/{job}/{name}/{value}...`.
 fn address(url: &Url, group: &Group) -> Option<Url> {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    let labels = [
-        ("job", Some(&group.job)),
-        ("service", group.service.as_ref()),
-        ("environment", group.environment.as_ref()),
-    ];
+    let labels = group.labels.iter().map(|(name, value)| (*name, value));
+    let labels = std::iter::once(("job", &group.job)).chain(labels);
     {
         let mut path = url.path_segments_mut().ok()?;
         path.pop_if_empty().push("metrics");
         for (name, value) in labels {
-            let Some(value) = value else { continue };
             if plain(value) {
                 path.push(name).push(value);
             } else {

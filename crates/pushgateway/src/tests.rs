@@ -7,11 +7,9 @@ use runtime::{Limits, Shutdown};
 use std::sync::{Arc, Mutex};
 
 fn group(service: Option<&str>, environment: Option<&str>) -> Group {
-    Group {
-        job: "load-gate".to_owned(),
-        service: service.map(str::to_owned),
-        environment: environment.map(str::to_owned),
-    }
+    Group::new("load-gate")
+        .with("service", service.map(str::to_owned))
+        .with("environment", environment.map(str::to_owned))
 }
 
 #[test]
@@ -106,26 +104,28 @@ fn client() -> reqwest::Client {
 }
 
 #[tokio::test]
-async fn metrics_are_put_with_the_token() {
-    let (gateway, mut target) = start(&[]);
-    target.token = SecretSource::from_args("PUSH_TOKEN", Some("push-canary"), None).unwrap();
-    push(&target, "load_gate_ok 1\n".to_owned()).await.unwrap();
-    assert_eq!(
-        *gateway.seen.lock().unwrap(),
-        [Seen {
-            method: "PUT".to_owned(),
-            path: "/metrics/job/load-gate/service/cos".to_owned(),
-            content_type: Some(CONTENT_TYPE.to_owned()),
-            authorization: Some("Bearer push-canary".to_owned()),
-            body: "load_gate_ok 1\n".to_owned(),
-        }]
-    );
+async fn metrics_are_sent_with_the_token() {
+    for (replace, method) in [(Replace::Group, "PUT"), (Replace::Metrics, "POST")] {
+        let (gateway, mut target) = start(&[]);
+        target.token = SecretSource::from_args("PUSH_TOKEN", Some("push-canary"), None).unwrap();
+        push(&target, replace, "load_gate_ok 1\n").await.unwrap();
+        assert_eq!(
+            *gateway.seen.lock().unwrap(),
+            [Seen {
+                method: method.to_owned(),
+                path: "/metrics/job/load-gate/service/cos".to_owned(),
+                content_type: Some(CONTENT_TYPE.to_owned()),
+                authorization: Some("Bearer push-canary".to_owned()),
+                body: "load_gate_ok 1\n".to_owned(),
+            }]
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_server_that_stumbles_is_asked_again() {
     let (gateway, target) = start(&[(StatusCode::BAD_GATEWAY, ""), (StatusCode::SERVICE_UNAVAILABLE, "")]);
-    push(&target, "x 1\n".to_owned()).await.unwrap();
+    push(&target, Replace::Group, "x 1\n").await.unwrap();
     assert_eq!(gateway.seen.lock().unwrap().len(), 3);
 }
 
@@ -135,7 +135,7 @@ async fn a_refusal_is_told_with_its_reason_and_not_repeated() {
         StatusCode::BAD_REQUEST,
         "pushed metrics are invalid:\n  timestamps are not allowed\n",
     )]);
-    let error = push(&target, "x 1 1\n".to_owned()).await.unwrap_err();
+    let error = push(&target, Replace::Group, "x 1 1\n").await.unwrap_err();
     let expected = format!(
         "{} refused the metrics with 400 Bad Request: pushed metrics are invalid: timestamps are not allowed",
         target.url
@@ -146,16 +146,14 @@ async fn a_refusal_is_told_with_its_reason_and_not_repeated() {
 
 #[tokio::test]
 async fn nobody_there_is_an_error_without_the_password() {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    // Bound and not listening: refused, and nobody else can take the port.
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let nobody = program::Nobody::new();
     let target = PushTarget {
         client: client(),
-        url: Url::parse(&format!("http://user:push-canary@{}/", socket.local_addr().unwrap())).unwrap(),
+        url: Url::parse(&format!("http://user:push-canary@127.0.0.1:{}/", nobody.port())).unwrap(),
         token: None,
         group: group(None, None),
     };
-    let error = push(&target, "x 1\n".to_owned()).await.unwrap_err();
+    let error = push(&target, Replace::Group, "x 1\n").await.unwrap_err();
     let text = runtime::exit::chain_of(&error);
     assert!(text.contains("failed after 3 attempts"), "{text}");
     assert!(!text.contains("push-canary"), "{text}");
