@@ -140,6 +140,18 @@ pub enum ChainError {
     },
 }
 
+impl ChainError {
+    /// The first row that is wrong, from 1.
+    pub const fn seq(&self) -> u64 {
+        match self {
+            Self::OtherRun { seq, .. } | Self::Changed { seq } | Self::Extra { seq, .. } => *seq,
+            Self::Order { expected, .. } => *expected,
+            Self::Cut { missing, .. } => *missing,
+            Self::Head { last, .. } => *last,
+        }
+    }
+}
+
 /// Checks the chain of one run, row by row, in constant memory.
 #[derive(Debug, Clone)]
 pub struct ChainCheck {

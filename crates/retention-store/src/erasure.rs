@@ -88,10 +88,14 @@ pub async fn request(
 /// The database cannot be asked.
 pub async fn pending(session: &Session, after: i64, limit: u32) -> Result<Vec<Pending>, DbError> {
     session
-        .query(&Sql::text(format!(
-            "SELECT e.id, e.subject, e.subject_mac, e.source, e.requested_at FROM retention.erasure AS e \
-             WHERE e.completed_at IS NULL AND e.id > {after} ORDER BY e.id LIMIT {limit}"
-        )))
+        .query(
+            &Sql::text(
+                "SELECT e.id, e.subject, e.subject_mac, e.source, e.requested_at FROM retention.erasure AS e \
+                 WHERE e.completed_at IS NULL AND e.id > ",
+            )
+            .param(after.to_string(), "bigint")
+            .raw(format!(" ORDER BY e.id LIMIT {limit}")),
+        )
         .await?
         .iter()
         .map(|row| {
@@ -137,7 +141,8 @@ pub async fn complete(session: &Session, id: i64, run_id: &str, subject_mac: Opt
             .param(run_id, "text")
             .raw(", subject_mac = coalesce(")
             .maybe(subject_mac.map(str::to_owned), "text")
-            .raw(format!(", e.subject_mac) WHERE e.completed_at IS NULL AND e.id = {id}")),
+            .raw(", e.subject_mac) WHERE e.completed_at IS NULL AND e.id = ")
+            .param(id.to_string(), "bigint"),
         )
         .await?;
     Ok(done == 1)

@@ -134,6 +134,6 @@ pub(crate) async fn commit(session: &Session) -> Result<(), DbError> {
 
 /// Rolls back after an error, and gives the error back. A rollback that fails means that the session is gone.
 pub(crate) async fn undo<E>(session: &Session, error: E) -> E {
-    let _ = session.batch("ROLLBACK").await;
+    let _ = session.rollback().await;
     error
 }

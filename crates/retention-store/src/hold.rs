@@ -199,9 +199,10 @@ async fn set_released(
 ) -> Result<Hold, HoldError> {
     gate::exclusive(session, patience).await?;
     let found = session
-        .maybe(&Sql::text(format!(
-            "SELECT {COLUMNS} FROM retention.hold AS h WHERE h.id = {id}"
-        )))
+        .maybe(
+            &Sql::text(format!("SELECT {COLUMNS} FROM retention.hold AS h WHERE h.id = "))
+                .param(id.to_string(), "bigint"),
+        )
         .await?
         .ok_or(HoldError::NoHold { id })?;
     if let Some(at) = read(&found)?.released_at {
@@ -215,7 +216,9 @@ async fn set_released(
             .maybe(by.map(str::to_owned), "text")
             .raw(", session_user::pg_catalog.text), release_reason = ")
             .maybe(reason.map(str::to_owned), "text")
-            .raw(format!(" WHERE h.id = {id} RETURNING {COLUMNS}")),
+            .raw(" WHERE h.id = ")
+            .param(id.to_string(), "bigint")
+            .raw(format!(" RETURNING {COLUMNS}")),
         )
         .await?;
     let hold = read(&row)?;
@@ -230,10 +233,13 @@ async fn set_released(
 /// The database cannot be asked.
 pub async fn list(session: &Session, released: bool, after: i64, limit: u32) -> Result<Vec<Hold>, DbError> {
     session
-        .query(&Sql::text(format!(
-            "SELECT {COLUMNS} FROM retention.hold AS h WHERE (h.released_at IS NULL OR {released}) AND h.id > {after} \
-             ORDER BY h.id LIMIT {limit}"
-        )))
+        .query(
+            &Sql::text(format!(
+                "SELECT {COLUMNS} FROM retention.hold AS h WHERE (h.released_at IS NULL OR {released}) AND h.id > "
+            ))
+            .param(after.to_string(), "bigint")
+            .raw(format!(" ORDER BY h.id LIMIT {limit}")),
+        )
         .await?
         .iter()
         .map(read)

@@ -20,6 +20,9 @@ pub const TABLES: [(&str, &[&str]); 10] = [
     ("detaching", &["SELECT", "INSERT", "DELETE"]),
 ];
 
+/// Our indexes, apart from those of keys.
+const INDEXES: [&str; 2] = ["hold_active", "erasure_pending"];
+
 /// What is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
@@ -91,7 +94,8 @@ pub async fn inspect(session: &Session) -> Result<Layout, InitError> {
                ELSE pg_catalog.has_schema_privilege(n.oid, 'CREATE') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
              END, coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE'), false), \
              ARRAY(SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid \
-               AND c.relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY 1) \
+               AND c.relkind = 'r' ORDER BY 1), ARRAY(SELECT c.relname::pg_catalog.text FROM pg_catalog.pg_class AS c \
+               WHERE c.relnamespace = n.oid AND c.relkind <> 'r' ORDER BY 1) \
              FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = 'retention'",
         ))
         .await?;
@@ -101,7 +105,8 @@ pub async fn inspect(session: &Session) -> Result<Layout, InitError> {
         schema: row.try_get(2).map_err(DbError::from)?,
         may_create: row.try_get(3).map_err(DbError::from)?,
         may_use: row.try_get(4).map_err(DbError::from)?,
-        relations: row.try_get(5).map_err(DbError::from)?,
+        tables: row.try_get(5).map_err(DbError::from)?,
+        others: row.try_get(6).map_err(DbError::from)?,
     };
     if !seen.schema_is_ours()? {
         return Ok(Layout::Absent {
@@ -136,7 +141,9 @@ pub async fn ensure(session: &Session) -> Result<Ensured, InitError> {
         Layout::Absent { may_create: false } => return Err(cannot_create(session).await?),
     }
     session
-        .batch("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = 0")
+        .batch(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on; SET LOCAL lock_timeout = '60s'",
+        )
         .await?;
     match create(session).await {
         Ok(ensured) => {
@@ -165,7 +172,10 @@ struct Seen {
     schema: bool,
     may_create: bool,
     may_use: bool,
-    relations: Vec<String>,
+    /// Tables in the schema.
+    tables: Vec<String>,
+    /// Views, indexes, sequences, composite types: they share the tables' names.
+    others: Vec<String>,
 }
 
 impl Seen {
@@ -174,21 +184,31 @@ impl Seen {
         if !self.schema {
             return Ok(false);
         }
-        let (there, absent): (Vec<&str>, Vec<&str>) = TABLES
-            .iter()
-            .map(|(table, _)| *table)
-            .partition(|table| self.relations.iter().any(|relation| relation == table));
-        match (there.as_slice(), absent.as_slice()) {
-            (_, []) => Ok(true),
-            ([], _) => Ok(false),
-            (there, absent) if there.contains(&"meta") => {
-                Err(foreign(&format!("the tables {} are missing", absent.join(", "))))
-            }
-            (there, _) => Err(foreign(&format!(
-                "it has relations named {} but no retention.meta; they belong to something else",
-                there.join(", ")
-            ))),
+        let has = |name: &&str| self.tables.iter().any(|table| table == name);
+        let (there, absent): (Vec<&str>, Vec<&str>) = TABLES.iter().map(|(table, _)| *table).partition(has);
+        if absent.is_empty() {
+            return Ok(true);
         }
+        if there.contains(&"meta") {
+            return Err(foreign(&format!("the tables {} are missing", absent.join(", "))));
+        }
+        // IF NOT EXISTS would pass over whatever has the name.
+        let taken: Vec<&str> = there
+            .into_iter()
+            .chain(
+                absent
+                    .into_iter()
+                    .chain(INDEXES)
+                    .filter(|name| self.others.iter().any(|other| other == name)),
+            )
+            .collect();
+        if taken.is_empty() {
+            return Ok(false);
+        }
+        Err(foreign(&format!(
+            "it has relations named {} but no table retention.meta; they belong to something else",
+            taken.join(", ")
+        )))
     }
 
     fn lacks(&self, what: &str, statements: Vec<String>) -> InitError {
@@ -213,7 +233,8 @@ async fn cannot_create(session: &Session) -> Result<InitError, DbError> {
         schema: row.try_get(2)?,
         may_create: false,
         may_use: false,
-        relations: Vec::new(),
+        tables: Vec::new(),
+        others: Vec::new(),
     };
     let (what, statement) = if seen.schema {
         (
@@ -318,6 +339,13 @@ mod tests {
         let mut sorted = made.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, known);
+        for index in INDEXES {
+            assert!(
+                LAYOUT_SQL.contains(&format!("INDEX IF NOT EXISTS {index} ON")),
+                "{index}"
+            );
+        }
+        assert_eq!(LAYOUT_SQL.matches("INDEX IF NOT EXISTS").count(), INDEXES.len());
     }
 
     #[test]
@@ -328,7 +356,8 @@ mod tests {
             schema: true,
             may_create: true,
             may_use: true,
-            relations: relations.iter().map(|&name| name.to_owned()).collect(),
+            tables: relations.iter().map(|&name| name.to_owned()).collect(),
+            others: vec!["audit_view".to_owned()],
         };
         assert!(matches!(seen(&["unrelated"]).schema_is_ours(), Ok(false)));
         assert!(matches!(
@@ -341,6 +370,16 @@ mod tests {
         ));
         let all: Vec<&str> = TABLES.iter().map(|(table, _)| *table).collect();
         assert!(matches!(seen(&all).schema_is_ours(), Ok(true)));
+        for name in ["run", "hold_active"] {
+            let taken = Seen {
+                others: vec![name.to_owned()],
+                ..seen(&["unrelated"])
+            };
+            assert!(
+                matches!(taken.schema_is_ours(), Err(InitError::Foreign { .. })),
+                "{name}"
+            );
+        }
     }
 
     #[test]
