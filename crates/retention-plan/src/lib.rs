@@ -11,6 +11,7 @@
 //! | [`guards`] | what stops a run until somebody has looked |
 //! | [`holds`] | SQL that is true for a row that must not be touched |
 //! | [`model`] | the types of a resolved policy: [`Task`], [`Leaf`], [`Work`] |
+//! | [`preflight`] | what stands against a run, or is worth knowing before it |
 //! | [`resolve`] | a policy and the catalog make tasks, or everything that is wrong is told |
 //! | [`strategy`] | how a leaf's rows are found and taken, and why so |
 //! | [`survey`] | counts, without changing anything |
@@ -22,6 +23,7 @@ mod fixture;
 pub mod guards;
 pub mod holds;
 pub mod model;
+pub mod preflight;
 pub mod resolve;
 pub mod strategy;
 pub mod survey;
