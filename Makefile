@@ -88,7 +88,7 @@ bench: build ## Measure, side by side with the peers; figures are explained in d
 	  $(RELEASE) run $(RELEASE_ARGS) --package bench
 
 .PHONY: tools
-tools: ## Find or install the real programs that the tests run (OPA, two cosigns, Chromium, Pushgateway)
+tools: ## Find or install the real programs that the tests run (OPA, two cosigns, Chromium, Pushgateway, two PostgreSQLs)
 	@$(TOOLS) ensure
 
 .PHONY: fuzz

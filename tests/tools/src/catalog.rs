@@ -24,6 +24,10 @@ pub enum Tool {
     Wrk,
     /// k6 0.52, which the users come from: a peer in benchmarks.
     K6,
+    /// The server of the oldest PostgreSQL that we support.
+    Postgres14,
+    /// The server of the newest.
+    Postgres18,
 }
 
 /// A name that is none of ours.
@@ -39,7 +43,7 @@ pub(crate) struct Spec {
     pub(crate) says: Says,
     /// The versions that will do.
     pub(crate) accepts: &'static str,
-    /// What it is called in `.tools/bin`.
+    /// What it is called in `.tools/bin`, or below `.tools` when it is more than one file.
     pub(crate) installed_name: &'static str,
     pub(crate) source: Source,
 }
@@ -78,11 +82,16 @@ pub(crate) enum Source {
         /// The package's name.
         package: &'static str,
     },
+    /// A whole PostgreSQL from Maven Central (Zonky's binaries), by the library that knows where it is.
+    Maven {
+        /// The release, as Maven numbers it.
+        version: &'static str,
+    },
 }
 
 impl Tool {
     /// Every tool, in the order of declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Opa,
         Self::Cosign2,
         Self::Cosign3,
@@ -91,15 +100,19 @@ impl Tool {
         Self::Oha,
         Self::Wrk,
         Self::K6,
+        Self::Postgres14,
+        Self::Postgres18,
     ];
 
     /// What `make test` runs against; the others are peers in benchmarks only.
-    pub const FOR_TESTS: [Self; 5] = [
+    pub const FOR_TESTS: [Self; 7] = [
         Self::Opa,
         Self::Cosign2,
         Self::Cosign3,
         Self::Chromium,
         Self::Pushgateway,
+        Self::Postgres14,
+        Self::Postgres18,
     ];
 
     /// The name used on the command line.
@@ -113,6 +126,8 @@ impl Tool {
             Self::Oha => "oha",
             Self::Wrk => "wrk",
             Self::K6 => "k6",
+            Self::Postgres14 => "postgres14",
+            Self::Postgres18 => "postgres18",
         }
     }
 
@@ -203,7 +218,24 @@ impl Tool {
                     go: Version::new(1, 20, 0),
                 },
             },
+            Self::Postgres14 => postgres("=14.24.0", "postgresql/14.24.0/bin/postgres", "14.24.0"),
+            Self::Postgres18 => postgres("=18.6.0", "postgresql/18.6.0/bin/postgres", "18.6.0"),
         }
+    }
+}
+
+/// Never from `PATH`: tests mean exactly this release, with nothing of the machine's own in it.
+const fn postgres(accepts: &'static str, installed_name: &'static str, version: &'static str) -> Spec {
+    Spec {
+        on_path: &[],
+        says: Says {
+            args: &["--version"],
+            label: "postgres (PostgreSQL)",
+            exit: 0,
+        },
+        accepts,
+        installed_name,
+        source: Source::Maven { version },
     }
 }
 
@@ -242,7 +274,7 @@ mod tests {
             let spec = tool.spec();
             let version = match spec.source {
                 Source::Go { package, .. } => package.split_once("@v").unwrap().1,
-                Source::Crate { version, .. } => version,
+                Source::Crate { version, .. } | Source::Maven { version } => version,
                 // Whatever the distribution has; it is looked at after the installation.
                 Source::Debian { .. } => continue,
             };
@@ -261,7 +293,8 @@ mod tests {
         }
         assert_eq!(
             "docker".parse::<Tool>().unwrap_err().to_string(),
-            "unknown tool `docker`: expected one of opa, cosign2, cosign3, chromium, pushgateway, oha, wrk, k6"
+            "unknown tool `docker`: expected one of opa, cosign2, cosign3, chromium, pushgateway, oha, wrk, k6, \
+             postgres14, postgres18"
         );
     }
 

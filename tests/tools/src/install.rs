@@ -1,4 +1,4 @@
-//! Installs a program with `go install`, `cargo install` or `apt-get install`, whole or not at all.
+//! Installs a program with `go install`, `cargo install`, `apt-get install` or from Maven, whole or not at all.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::catalog::{Source, Spec, Tool};
 use crate::toolbox::{Toolbox, Why};
-use crate::{go, probe};
+use crate::{go, maven, probe};
 
 /// Waits for the folder's lock, which the system gives back when the file is closed or its process dies.
 pub(crate) fn lock(toolbox: &Toolbox) -> Result<File, Why> {
@@ -57,6 +57,7 @@ pub(crate) fn install(tool: Tool, spec: &Spec, toolbox: &Toolbox) -> Result<Path
         }
         Source::Crate { name, version } => by_cargo(tool, name, version, spec, toolbox)?,
         Source::Debian { package } => by_apt(tool, package, spec, toolbox)?,
+        Source::Maven { version } => by_maven(tool, version, spec, toolbox)?,
     };
     (toolbox.report)(&format!(
         "{tool}: installed {} in {:.1} s",
@@ -119,6 +120,27 @@ fn by_apt(tool: Tool, package: &'static str, spec: &Spec, toolbox: &Toolbox) -> 
     })
 }
 
+fn by_maven(tool: Tool, version: &str, spec: &Spec, toolbox: &Toolbox) -> Result<PathBuf, Why> {
+    let what = format!("PostgreSQL {version} from Maven Central");
+    (toolbox.report)(&format!("{tool}: fetching {what}, about 15 MB"));
+    let staging = staging(&toolbox.folder)?;
+    let unpacked = staging.path().join("unpacked");
+    maven::fetch(version, &unpacked).map_err(|detail| Why::Fetch {
+        what: what.clone(),
+        detail,
+    })?;
+    let program = unpacked.join("bin/postgres");
+    check(&program, spec, &what)?;
+    let home = toolbox.folder.join("postgresql").join(version);
+    fs::create_dir_all(toolbox.folder.join("postgresql")).map_err(Why::io("create", &home))?;
+    // What is there has no program that works, or we would not be here; one that was half deleted, say.
+    if home.exists() {
+        fs::remove_dir_all(&home).map_err(Why::io("remove the broken", &home))?;
+    }
+    fs::rename(&unpacked, &home).map_err(Why::io("move the programs to", &home))?;
+    Ok(home.join("bin/postgres"))
+}
+
 fn builder(name: &'static str, recipe: &str, toolbox: &Toolbox) -> Result<PathBuf, Why> {
     probe::candidates(&toolbox.search_path, name)
         .into_iter()
@@ -143,18 +165,23 @@ fn run(command: &mut Command, recipe: &str) -> Result<(), Why> {
 
 /// Moves what was built into place, if it is what was asked for: nobody ever sees half of it.
 fn keep(built: &Path, spec: &Spec, recipe: &str, toolbox: &Toolbox) -> Result<PathBuf, Why> {
-    let version = probe::version_of(built, &spec.says);
-    if !version.as_ref().is_some_and(|version| spec.accepts(version)) {
-        let found = version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-        return Err(Why::Unexpected {
-            recipe: recipe.to_owned(),
-            found,
-            wanted: spec.accepts,
-        });
-    }
+    check(built, spec, recipe)?;
     let home = toolbox.folder.join("bin").join(spec.installed_name);
     fs::rename(built, &home).map_err(Why::io("move the program to", &home))?;
     Ok(home)
+}
+
+/// Whether the new program says the version that was asked for.
+fn check(built: &Path, spec: &Spec, recipe: &str) -> Result<(), Why> {
+    let version = probe::version_of(built, &spec.says);
+    if version.as_ref().is_some_and(|version| spec.accepts(version)) {
+        return Ok(());
+    }
+    Err(Why::Unexpected {
+        recipe: recipe.to_owned(),
+        found: version.map_or_else(|| "none".to_owned(), |version| version.to_string()),
+        wanted: spec.accepts,
+    })
 }
 
 /// A folder beside the final place (a rename must not cross file systems), removed when dropped.

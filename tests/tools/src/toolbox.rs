@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Spec, Tool};
+use crate::catalog::{Source, Spec, Tool};
 use crate::{install, probe, say};
 
 /// A program that is not to be had here.
@@ -59,6 +59,14 @@ pub enum Why {
         package: &'static str,
         /// What keeps us from installing it.
         reason: &'static str,
+    },
+    /// It could not be fetched or unpacked.
+    #[error("cannot fetch {what}: {detail}")]
+    Fetch {
+        /// What, and from where.
+        what: String,
+        /// The causes, the outermost first.
+        detail: String,
     },
     /// A program that builds or installs it is not there.
     #[error("`{recipe}` needs {program}, which is not on PATH")]
@@ -201,7 +209,10 @@ impl Toolbox {
     }
 
     fn own(&self, spec: &Spec) -> PathBuf {
-        self.folder.join("bin").join(spec.installed_name)
+        match spec.source {
+            Source::Maven { .. } => self.folder.join(spec.installed_name),
+            _ => self.folder.join("bin").join(spec.installed_name),
+        }
     }
 }
 
