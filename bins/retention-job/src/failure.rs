@@ -1,7 +1,11 @@
 //! Owns which exit code an error leads to.
 
 use pg_session::{DbError, Kind, TargetError};
-use retention_store::{HoldError, InitError, RunError};
+use retention_engine::{EngineError, ErasureError, LedgerFailure};
+use retention_proof::LedgerError;
+use retention_store::RunError;
+use retention_store::hold::HoldError;
+use retention_store::init::InitError;
 use runtime::exit::{Exit, Failure};
 
 /// What the database said.
@@ -58,4 +62,39 @@ pub(crate) fn hold(error: HoldError) -> Failure {
         _ => Exit::Usage,
     };
     Failure::new(exit, error)
+}
+
+/// The ledger cannot be used.
+pub(crate) fn ledger(error: LedgerFailure) -> Failure {
+    let exit = match &error {
+        LedgerFailure::Database(error) => exit_of(error.kind),
+        LedgerFailure::SameDatabase => Exit::Usage,
+        // A ledger that is damaged or another one: nothing may be erased by it, and a person has to look.
+        LedgerFailure::Damaged { .. } | LedgerFailure::Another { .. } => Exit::Negative,
+        LedgerFailure::File(error) => match error {
+            LedgerError::InUse { .. } => Exit::Partial,
+            LedgerError::Damaged { .. } => Exit::Negative,
+            LedgerError::Io { .. } | LedgerError::Broken { .. } => Exit::Dependency,
+        },
+    };
+    Failure::new(exit, error)
+}
+
+/// The engine stopped.
+pub(crate) fn engine(error: EngineError) -> Failure {
+    let exit = match &error {
+        EngineError::Fenced { .. } => Exit::Partial,
+        EngineError::Lost(_) | EngineError::Full(_) => Exit::Dependency,
+        EngineError::Holds(_) => Exit::Negative,
+        EngineError::Rule { source, .. } | EngineError::Store(source) => exit_of(source.kind),
+    };
+    Failure::new(exit, error)
+}
+
+/// Erasing stopped.
+pub(crate) fn erasure(error: ErasureError) -> Failure {
+    match error {
+        ErasureError::Engine(error) => engine(error),
+        ErasureError::Ledger(error) => ledger(error),
+    }
 }

@@ -58,13 +58,17 @@ pub(crate) async fn connect(
     name: &str,
     lock_timeout: Duration,
 ) -> Result<Session, Failure> {
-    let options = SessionOptions {
-        application_name: name.to_owned(),
-        lock_timeout,
-        statement_timeout: Duration::ZERO,
-        connect_retry: args.connect_retry,
-    };
+    let options = session_options(name, lock_timeout, args.connect_retry);
     target.connect(&options).await.map_err(failure::target)
+}
+
+/// How sessions are opened.
+pub(crate) fn session_options(name: &str, lock_timeout: Duration, connect_retry: Duration) -> SessionOptions {
+    SessionOptions {
+        lock_timeout,
+        connect_retry,
+        ..SessionOptions::new(name)
+    }
 }
 
 /// A secret of two options; an empty variable means "not set".

@@ -1,6 +1,7 @@
 //! Options for the policy.
 
-use clap::{Args, value_parser};
+use clap::Args;
+use retention_policy::RetentionDays;
 use std::path::PathBuf;
 
 /// Which policy.
@@ -12,8 +13,8 @@ pub struct PolicyArgs {
     #[arg(long, env = "RETENTION_POLICY", value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// Term of the built-in policy for pii_events, in days; not used with --policy
-    #[arg(long, env = "RETENTION_DAYS", value_name = "DAYS", default_value_t = 90, value_parser = value_parser!(i64))]
-    pub retention_days: i64,
+    #[arg(long, env = "RETENTION_DAYS", value_name = "DAYS", default_value_t, allow_hyphen_values = true)]
+    pub retention_days: RetentionDays,
     /// Count ages from this moment instead of now: RFC 3339, in the past
     #[arg(long, value_name = "TIME", env = "RETENTION_AS_OF")]
     pub as_of: Option<jiff::Timestamp>,

@@ -3,7 +3,7 @@
 use crate::args::InitArgs;
 use crate::{failure, setup};
 use anyhow::Context as _;
-use retention_store::Ensured;
+use retention_store::init::Ensured;
 use runtime::exit::{Exit, Failure, ResultExt as _};
 use serde::Serialize;
 

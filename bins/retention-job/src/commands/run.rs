@@ -1,0 +1,250 @@
+//! `run`, `apply` and `erase`: everything that changes rows.
+
+use crate::args::{ApplyArgs, EraseArgs, RunArgs};
+use crate::job::carry_out::{self, Work};
+use crate::job::close::{self, Did, Notary};
+use crate::job::prepare::{self, Prepared, Question};
+use crate::job::receipt_dir;
+use crate::progress::Show;
+use crate::setup::{self, PATIENCE};
+use crate::summary::{Erasures, ReceiptRef, Summary};
+use crate::{failure, keys, policy, push};
+use anyhow::Context as _;
+use pg_session::Session;
+use retention_engine::{Engine, Options, Parts, RunContext, Throttle};
+use retention_policy::LoadedPolicy;
+use retention_proof::receipt::Unapplied;
+use retention_store::erasure;
+use retention_store::run::{self, NewRun, RunKind};
+use runtime::Shutdown;
+use runtime::exit::{Exit, Failure, ResultExt as _};
+use std::time::{Duration, Instant};
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+enum Order {
+    /// The policy, unless a guard stands against it.
+    Run,
+    /// The policy as this plan showed it.
+    Apply(String),
+    /// These subjects.
+    Erase(Vec<String>),
+}
+
+/// Plan, apply, verify, receipt.
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    setup::block_on(&args.report.log, |shutdown| carry_out(args, Order::Run, shutdown))
+}
+
+/// Does what a plan showed.
+pub(crate) fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
+    let order = Order::Apply(args.plan.clone());
+    setup::block_on(&args.run.report.log, |shutdown| carry_out(&args.run, order, shutdown))
+}
+
+/// Erases subjects now.
+pub(crate) fn erase(args: &EraseArgs) -> Result<Exit, Failure> {
+    let mut subjects: Vec<String> = args.subject.iter().map(|key| key.expose().to_owned()).collect();
+    if let Some(path) = setup::path(args.subjects_file.as_ref()) {
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read --subjects-file {}", path.display()))
+            .exit(Exit::Usage)?;
+        subjects.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+    }
+    subjects.sort();
+    subjects.dedup();
+    if subjects.is_empty() || subjects.iter().any(String::is_empty) {
+        return Err(Failure::usage("erase needs the key of at least one subject, and an empty key is none"));
+    }
+    setup::block_on(&args.run.report.log, |shutdown| {
+        carry_out(&args.run, Order::Erase(subjects), shutdown)
+    })
+}
+
+async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    let policy = policy::load(&args.policy)?;
+    let signing = keys::signing(&args.keys)?;
+    let statement_keys = keys::statements(&args.keys).await?;
+    let push = push::target(&args.report)?;
+    if signing.is_none() {
+        tracing::warn!("receipts of this run are not signed: RETENTION_SIGNING_KEY_FILE is not set");
+    }
+    let target = setup::target(&args.database).await?;
+    let session_options = setup::session_options("retention-job", args.limits.lock_timeout, args.database.connect_retry);
+    let session = target.connect(&session_options).await.map_err(failure::target)?;
+    let catalog = prepare::catalog(&session, &policy).await?;
+    prepare::writable(&catalog.server)?;
+    let question = Question {
+        as_of: args.policy.as_of,
+        explain: false,
+        lint: matches!(order, Order::Erase(_)),
+    };
+    // Everything that the policy alone can be wrong in is told before our own schema is made.
+    let prepared = prepare::prepare(&session, catalog, &policy, &statement_keys, question).await?;
+    let erasure = match (&order, &prepared.erasure) {
+        (Order::Erase(_), None) => {
+            return Err(Failure::usage(
+                "the policy has no `erasure`: it does not say where subjects are and what becomes of their rows",
+            ));
+        }
+        (_, erasure) => erasure.clone(),
+    };
+    retention_store::ensure(&session).await.map_err(failure::init)?;
+    refuse_if_guarded(&order, &prepared)?;
+    let kind = match order {
+        Order::Erase(_) => RunKind::Erase,
+        Order::Run | Order::Apply(_) => RunKind::Run,
+    };
+    let new = NewRun {
+        kind,
+        as_of: prepared.as_of,
+        policy_digest: &policy.digest,
+        tool_version: env!("CARGO_PKG_VERSION"),
+    };
+    let run = run::begin(&session, &new, PATIENCE).await.map_err(failure::run)?;
+    let notary = Notary {
+        server: &prepared.catalog.server.clone(),
+        policy: &policy,
+        key: signing.as_ref(),
+        fence: run.fence,
+    };
+    for killed in run::unfinished(&session, &run).await.map_err(failure::run)? {
+        tracing::warn!(run_id = killed.run_id, "an earlier run was killed; its receipt is written from its audit rows");
+        notary.close_interrupted(&session, &killed).await?;
+    }
+    let position = erasure::ledger(&session).await.map_err(failure::db("cannot read the ledger's position"))?;
+    let mut ledger = keys::ledger(&args.keys, &session, position.as_ref()).await?;
+    let (progress, watched) = tokio::sync::watch::channel(retention_engine::Progress::default());
+    let show = Show::start(args.report.progress, watched);
+    let parts = Parts {
+        target,
+        session_options,
+        work: session,
+        context: RunContext {
+            run_id: run.run_id.clone(),
+            fence: run.fence,
+            policy_digest: policy.digest.clone(),
+        },
+        options: options(args, begun),
+        holds: prepared.holds.clone(),
+        progress,
+        shutdown,
+    };
+    let mut engine = Engine::new(parts).await.map_err(failure::engine)?;
+    let done = match (&order, &erasure) {
+        (Order::Erase(subjects), Some(erasure)) => {
+            carry_out::subjects(&mut engine, erasure, subjects, ledger.as_mut()).await
+        }
+        _ => carry_out::everything(&mut engine, &prepared, ledger.as_mut()).await,
+    };
+    show.end().await;
+    let work = done?;
+    let outcome = work.outcome();
+    let session = engine.into_session();
+    let did = Did {
+        kind,
+        outcome,
+        rules: work.results.iter().chain(&work.erasures.results).cloned().collect(),
+        erasures: &work.erasures.subjects,
+        unapplied: unapplied(&policy),
+    };
+    let receipt = notary.close(&session, &run, &prepared, did).await?;
+    let held = kind == RunKind::Erase && work.erasures.subjects.held > 0;
+    let mut exit = close::exit(outcome, held);
+    if let Err(error) = copy(args, &session).await {
+        tracing::error!("{}", runtime::exit::chain(&error.error));
+        exit = error.exit;
+    }
+    let summary = summary(&run, kind, &policy, work, receipt, outcome, exit, begun);
+    push::send(push, &summary).await;
+    runtime::output::either(args.report.output.output.resolve(), &summary, Summary::describe)
+        .context("writing the result")
+        .exit(Exit::Dependency)?;
+    Ok(exit)
+}
+
+/// A guard stops a run until somebody has looked at the plan.
+fn refuse_if_guarded(order: &Order, prepared: &Prepared) -> Result<(), Failure> {
+    if prepared.tripped.is_empty() || !matches!(order, Order::Run) {
+        return Ok(());
+    }
+    let mut text = "refused, and nothing was touched".to_owned();
+    for tripped in &prepared.tripped {
+        text.push_str("\n  ");
+        text.push_str(&tripped.message);
+    }
+    Err(Failure::new(Exit::Negative, anyhow::Error::msg(text)))
+}
+
+async fn copy(args: &RunArgs, session: &Session) -> Result<(), Failure> {
+    if let Some(folder) = setup::path(args.keys.receipt_dir.as_ref()) {
+        receipt_dir::fill(session, &folder).await?;
+    }
+    Ok(())
+}
+
+fn options(args: &RunArgs, begun: Instant) -> Options {
+    let limits = &args.limits;
+    let unlimited = |limit: Duration| if limit.is_zero() { Duration::MAX } else { limit };
+    Options {
+        batch_target: limits.batch_target,
+        lock_timeout: limits.lock_timeout,
+        max_rows: limits.max_rows,
+        deadline: limits.max_duration.map(|longest| begun + longest),
+        throttle: Throttle {
+            max_lag: unlimited(limits.max_replica_lag),
+            max_lag_bytes: match limits.max_replica_lag_mib {
+                0 => u64::MAX,
+                mib => mib.saturating_mul(1 << 20),
+            },
+            max_active: limits.max_active_sessions,
+            watch_slots: limits.max_replica_lag_mib > 0,
+        },
+        ..Options::default()
+    }
+}
+
+fn unapplied(policy: &LoadedPolicy) -> Vec<Unapplied> {
+    let labels = !policy.policy.legal_hold_labels.is_empty();
+    if labels && policy.policy.rules.iter().all(|rule| rule.labels_column.is_none()) {
+        return vec![Unapplied {
+            what: "legal_hold_labels".to_owned(),
+            why: "no rule has a labels_column".to_owned(),
+        }];
+    }
+    Vec::new()
+}
+
+#[expect(clippy::too_many_arguments, reason = "it only puts them side by side")]
+fn summary(
+    run: &retention_store::Run,
+    kind: RunKind,
+    policy: &LoadedPolicy,
+    work: Work,
+    receipt: ReceiptRef,
+    outcome: retention_proof::Outcome,
+    exit: Exit,
+    begun: Instant,
+) -> Summary {
+    let subjects = &work.erasures.subjects;
+    let erasures = Erasures {
+        subjects: subjects.asked,
+        completed: subjects.completed,
+        open: subjects.held + subjects.left,
+        from_ledger: work.erasures.from_ledger,
+    };
+    Summary {
+        tool: env!("CARGO_PKG_NAME"),
+        run_id: run.run_id.clone(),
+        kind: kind.as_str(),
+        outcome,
+        exit_code: exit.code(),
+        as_of: run.as_of,
+        policy_digest: policy.digest.clone(),
+        rules: work.results.into_iter().chain(work.erasures.results).collect(),
+        erasures,
+        receipt: Some(receipt),
+        duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}

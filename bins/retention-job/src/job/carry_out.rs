@@ -1,0 +1,137 @@
+//! Owns the work itself: every task, then the erasures. One rule that cannot be carried out does not keep the others
+//! from it; a lost database does.
+
+use super::prepare::Prepared;
+use crate::failure;
+use retention_engine::{Counted, Engine, EngineError, ErasureReport, Ledger};
+use retention_plan::survey::TaskSurvey;
+use retention_proof::{Outcome, RuleResult};
+use retention_store::audit;
+use runtime::exit::Failure;
+
+/// What was done.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    pub(crate) results: Vec<RuleResult>,
+    pub(crate) erasures: ErasureReport,
+    /// Rules that the database refused in the middle.
+    pub(crate) refused: u32,
+}
+
+impl Work {
+    /// How the run ended.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let subjects = &self.erasures.subjects;
+        let all = || self.results.iter().chain(&self.erasures.results);
+        let stands = all().any(|rule| rule.blocked > 0 || rule.residue.is_some_and(|rows| rows > 0));
+        if self.refused > 0 || stands {
+            Outcome::Residue
+        } else if self.erasures.stopped || subjects.left > 0 || all().any(|rule| rule.residue.is_none()) {
+            Outcome::Partial
+        } else {
+            Outcome::Complete
+        }
+    }
+}
+
+/// Does the policy's tasks and the erasures that were asked for.
+///
+/// # Errors
+/// The database was lost, is full, or another run has taken over. What was committed stays and is in the audit.
+pub(crate) async fn everything(
+    engine: &mut Engine,
+    prepared: &Prepared,
+    ledger: Option<&mut Ledger>,
+) -> Result<Work, Failure> {
+    let mut work = Work::default();
+    for (task, survey) in prepared.tasks.iter().zip(&prepared.surveys) {
+        match engine.apply(task, &counted(survey)).await {
+            Ok(result) => work.results.push(result),
+            Err(error) if stops_the_run(&error) => return Err(failure::engine(error)),
+            Err(error) => {
+                tracing::error!(rule = task.rule, "{}", runtime::exit::chain_of(&error));
+                work.refused += 1;
+                let mut result = refused(task, survey);
+                before_it_broke_off(engine, &mut result).await?;
+                work.results.push(result);
+            }
+        }
+    }
+    if let Some(erasure) = &prepared.erasure {
+        work.erasures = engine.erase_all(erasure, ledger).await.map_err(failure::erasure)?;
+    }
+    Ok(work)
+}
+
+/// Erases these subjects and nothing else.
+///
+/// # Errors
+/// As [`everything`].
+pub(crate) async fn subjects(
+    engine: &mut Engine,
+    erasure: &retention_plan::resolve::ResolvedErasure,
+    subjects: &[String],
+    ledger: Option<&mut Ledger>,
+) -> Result<Work, Failure> {
+    Ok(Work {
+        erasures: engine
+            .erase_subjects(erasure, subjects, ledger)
+            .await
+            .map_err(failure::erasure)?,
+        ..Work::default()
+    })
+}
+
+fn stops_the_run(error: &EngineError) -> bool {
+    match error {
+        EngineError::Rule { .. } => false,
+        EngineError::Fenced { .. }
+        | EngineError::Lost(_)
+        | EngineError::Full(_)
+        | EngineError::Holds(_)
+        | EngineError::Store(_) => true,
+    }
+}
+
+fn counted(survey: &TaskSurvey) -> Counted {
+    Counted {
+        todo: survey.todo,
+        held: survey.held,
+        blocked: survey.blocked,
+        undated: survey.undated,
+    }
+}
+
+/// What a rule did before it broke off, from its audit rows.
+async fn before_it_broke_off(engine: &Engine, result: &mut RuleResult) -> Result<(), Failure> {
+    let totals = audit::totals(engine.session(), engine.run_id())
+        .await
+        .map_err(failure::db("cannot read the audit rows"))?;
+    for total in totals.into_iter().filter(|total| total.rule == result.rule) {
+        result.rows += total.rows;
+        result.cascaded += total.cascaded;
+        result.batches += total.batches;
+        result.strategies.extend(total.strategies);
+    }
+    Ok(())
+}
+
+/// A rule that broke off; nobody counted what is left.
+fn refused(task: &retention_plan::Task, survey: &TaskSurvey) -> RuleResult {
+    RuleResult {
+        rule: task.rule.clone(),
+        table: task.table.shown(),
+        action: task.action().to_owned(),
+        strategies: Vec::new(),
+        cutoff: task.cutoff,
+        due: survey.todo,
+        rows: 0,
+        cascaded: 0,
+        held: survey.held,
+        blocked: survey.blocked,
+        undated: survey.undated,
+        residue: None,
+        batches: 0,
+        duration_ms: 0,
+    }
+}

@@ -1,0 +1,45 @@
+//! Owns how a run's metrics get to a Pushgateway. A failure is a warning: the rows are gone all the same.
+
+use crate::args::report::ReportArgs;
+use crate::metrics;
+use crate::setup;
+use crate::summary::Summary;
+use anyhow::Context as _;
+use pushgateway::{Group, PushTarget, Replace};
+use runtime::HttpOptions;
+use runtime::exit::{Exit, Failure, ResultExt as _};
+
+/// Where metrics go, checked before the run: a typing error must not show up after an hour.
+pub(crate) fn target(args: &ReportArgs) -> Result<Option<PushTarget>, Failure> {
+    let Some(url) = args.push_url.as_ref().filter(|url| !url.trim().is_empty()) else {
+        return Ok(None);
+    };
+    let url = runtime::http::parse_base_url(url)
+        .context("--push-url (PUSHGATEWAY_URL)")
+        .exit(Exit::Usage)?;
+    let token = setup::secret("PUSHGATEWAY_TOKEN", args.push_token.as_ref(), args.push_token_file.as_ref())?;
+    let client = runtime::http::client(&HttpOptions::new(runtime::build_info!().user_agent())).exit(Exit::Usage)?;
+    let given = |label: &Option<String>| label.clone().filter(|text| !text.trim().is_empty());
+    Ok(Some(PushTarget {
+        client,
+        url,
+        token,
+        group: Group::new(args.push_job.as_str())
+            .with("service", given(&args.push_service))
+            .with("environment", given(&args.push_environment)),
+    }))
+}
+
+/// Sends them. A run that did not succeed leaves the time of the last success as it is.
+pub(crate) async fn send(target: Option<PushTarget>, summary: &Summary) {
+    let Some(target) = target else { return };
+    let replace = if summary.exit_code == 0 {
+        Replace::Group
+    } else {
+        Replace::Metrics
+    };
+    let text = metrics::text(summary, jiff::Timestamp::now());
+    if let Err(error) = pushgateway::push(&target, replace, text).await {
+        tracing::warn!("{}", runtime::exit::chain_of(&error));
+    }
+}
