@@ -3,8 +3,9 @@
 use crate::batch::{Chain, Done};
 use crate::error::EngineError;
 use crate::holds::Holds;
-use crate::job::{self, Job, Sums};
+use crate::job::{self, Job, Stop, Sums};
 use crate::options::{Options, RunContext};
+use crate::partition::{self, Whole};
 use crate::progress::Progress;
 use crate::verify::{self, Left};
 use crate::watch::Watcher;
@@ -80,6 +81,31 @@ pub struct Engine {
     resume: Vec<Resume>,
 }
 
+/// How far a leaf is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// There is something to do.
+    Open,
+    /// The last count found nothing.
+    Closed,
+    /// The table is detached or dropped.
+    Gone,
+}
+
+/// How a sweep ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Swept {
+    Through,
+    Gone,
+    Stopped,
+}
+
+fn stopped(task: &Task, leaf: &Leaf, stop: Option<Stop>) -> Swept {
+    let Some(stop) = stop else { return Swept::Through };
+    tracing::info!(rule = task.rule, table = leaf.relation.shown(), reason = ?stop, "stopped between two batches");
+    Swept::Stopped
+}
+
 impl Engine {
     /// An engine for a run that has begun. Goes on behind the audit rows that the run has already.
     ///
@@ -130,6 +156,11 @@ impl Engine {
         self.work
     }
 
+    /// The run that the engine works for.
+    pub fn run_id(&self) -> &str {
+        &self.context.run_id
+    }
+
     /// Rows done by the run so far.
     pub fn total_rows(&self) -> u64 {
         self.total_rows
@@ -149,6 +180,10 @@ impl Engine {
         self.watcher.look_at(task);
         let mut sums = Sums::default();
         let mut strategies = Vec::new();
+        let gone = Box::pin(self.finish_noted(task, &mut sums)).await?;
+        if sums.batches > 0 {
+            strategies.push(partition::name(&task.work).to_owned());
+        }
         let mut left = Left {
             free: 0,
             held: counted.held,
@@ -158,7 +193,7 @@ impl Engine {
             // Nothing to do: the survey's count is the proof.
             Some(0)
         } else {
-            self.sweeps(task, &mut sums, &mut strategies, &mut left).await?
+            Box::pin(self.sweeps(task, gone, &mut sums, &mut strategies, &mut left)).await?
         };
         Ok(RuleResult {
             rule: task.rule.clone(),
@@ -182,30 +217,45 @@ impl Engine {
     async fn sweeps(
         &mut self,
         task: &Task,
+        gone: Vec<u32>,
         sums: &mut Sums,
         strategies: &mut Vec<String>,
         left: &mut Left,
     ) -> Result<Option<u64>, EngineError> {
         let mut fewest = u64::MAX;
         let mut fruitless = 0;
-        // Leaves in which the last sweep left nothing need no other.
-        let mut open: Vec<bool> = vec![true; task.leaves.len()];
+        let mut leaves: Vec<State> = task
+            .leaves
+            .iter()
+            .map(|leaf| {
+                if gone.contains(&leaf.relation.oid) {
+                    State::Gone
+                } else {
+                    State::Open
+                }
+            })
+            .collect();
         let mut lefts: Vec<Left> = vec![Left::default(); task.leaves.len()];
         loop {
             let before = sums.rows;
             sums.skipped = false;
-            for (leaf, open) in task.leaves.iter().zip(&open) {
-                if *open && !self.sweep(task, leaf, sums, strategies).await? {
-                    return Ok(None);
+            for (leaf, state) in task.leaves.iter().zip(&mut leaves) {
+                if *state == State::Open {
+                    match self.sweep(task, leaf, sums, strategies).await? {
+                        Swept::Through => {}
+                        Swept::Gone => *state = State::Gone,
+                        Swept::Stopped => return Ok(None),
+                    }
                 }
             }
-            for ((leaf, open), counts) in task.leaves.iter().zip(&mut open).zip(&mut lefts) {
-                if *open || sums.rows > before {
+            for ((leaf, state), counts) in task.leaves.iter().zip(&mut leaves).zip(&mut lefts) {
+                // Rows of another leaf may have referred to those of one that was closed.
+                if *state == State::Open || (*state == State::Closed && sums.rows > before && counts.blocked > 0) {
                     if self.shutdown.is_draining() {
                         return Ok(None);
                     }
                     *counts = self.left(task, leaf).await?;
-                    *open = counts.free > 0;
+                    *state = if counts.free > 0 { State::Open } else { State::Closed };
                 }
             }
             *left = lefts.iter().fold(Left::default(), Left::plus);
@@ -248,30 +298,53 @@ impl Engine {
         }
     }
 
-    /// One sweep over one leaf; false: stopped before its end.
+    /// One sweep over one leaf.
     async fn sweep(
         &mut self,
         task: &Task,
         leaf: &Leaf,
         sums: &mut Sums,
         strategies: &mut Vec<String>,
-    ) -> Result<bool, EngineError> {
-        let strategy = match (leaf.strategy, &task.work) {
-            (Strategy::HotPasses, Work::Anonymise { .. }) => Strategy::HotPasses,
-            (Strategy::Keyset, _) if leaf.keyset.is_some() && task.cutoff.is_some() => Strategy::Keyset,
-            (Strategy::Limited, _) => Strategy::Limited,
-            _ => Strategy::TidRange,
+    ) -> Result<Swept, EngineError> {
+        let mut told = |name: &str| {
+            if !strategies.iter().any(|known| known == name) {
+                strategies.push(name.to_owned());
+            }
+        };
+        if leaf.strategy == Strategy::Partition && !matches!(task.work, Work::Anonymise { .. }) {
+            let name = partition::name(&task.work);
+            match self.whole(&mut Job::new(task, leaf, name, sums), false).await? {
+                Whole::Gone => {
+                    told(name);
+                    return Ok(Swept::Gone);
+                }
+                Whole::Stopped(stop) => return Ok(stopped(task, leaf, Some(stop))),
+                Whole::ByRows => {}
+            }
+        }
+        if matches!(task.work, Work::Detach) {
+            // Rows are never deleted where only partitions are to be detached.
+            return Ok(Swept::Through);
+        }
+        let (strategy, by) = match (leaf.strategy, &task.work) {
+            (Strategy::HotPasses, Work::Anonymise { .. }) => (Strategy::HotPasses, None),
+            (Strategy::Keyset, _) => match (&leaf.keyset, task.cutoff) {
+                (Some(column), Some(cutoff)) => (Strategy::Keyset, Some((column, cutoff))),
+                _ => (Strategy::TidRange, None),
+            },
+            (Strategy::Limited, _) => (Strategy::Limited, None),
+            _ => (Strategy::TidRange, None),
         };
         let name = job::name(strategy);
-        if !strategies.iter().any(|known| known == name) {
-            strategies.push(name.to_owned());
-        }
+        told(name);
         let mut job = Job::new(task, leaf, name, sums);
-        let stop = self.tid_range(&mut job).await?;
-        if let Some(stop) = stop {
-            tracing::info!(rule = task.rule, table = leaf.relation.shown(), reason = ?stop, "stopped between two batches");
-        }
-        Ok(stop.is_none())
+        let stop = match (strategy, by) {
+            (Strategy::HotPasses, _) => self.hot_passes(&mut job).await?,
+            (Strategy::Keyset, Some((column, cutoff))) => self.keyset(&mut job, column, cutoff).await?,
+            (Strategy::Limited, _) => self.limited(&mut job).await?,
+            _ => self.tid_range(&mut job).await?,
+        };
+        Ok(stopped(task, leaf, stop))
     }
 
     /// Where the sweep of a leaf by blocks begins.

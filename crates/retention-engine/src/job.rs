@@ -5,7 +5,7 @@ use crate::controller::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::statement::{Scope, Taking};
-use pg_session::DbError;
+use pg_session::{DbError, Kind};
 use retention_plan::{Leaf, Strategy, Task};
 use std::time::{Duration, Instant};
 
@@ -164,25 +164,14 @@ impl Engine {
             Ended::Locked | Ended::Referenced => {
                 controller.locked();
                 job.obstacles += 1;
-                let since = *job.obstructed.get_or_insert_with(Instant::now);
+                job.obstructed.get_or_insert_with(Instant::now);
                 if job.obstacles <= 3 {
                     return Ok(Step::Again);
                 }
                 job.sums.skipped = true;
-                self.standing += 1;
-                if self.standing > 8 {
-                    // Not one row, but the table: wait for whoever has it.
-                    let wait = Duration::from_millis(50) * 2_u32.pow(self.standing.min(14) - 8);
-                    let shutdown = self.shutdown.clone();
-                    tokio::select! {
-                        () = tokio::time::sleep(wait.min(Duration::from_secs(2))) => {}
-                        () = shutdown.recv() => {}
-                    }
-                }
-                let all = *self.stood_since.get_or_insert(since);
-                if all.elapsed() > self.options.lock_patience {
+                if !self.stand(job).await {
                     return Err(job.failed(DbError::new(
-                        pg_session::Kind::Locked,
+                        Kind::Locked,
                         format!(
                             "no batch got its locks for {} s; expected others to let go of the table",
                             self.options.lock_patience.as_secs()
@@ -193,6 +182,23 @@ impl Engine {
                 Ok(Step::Past)
             }
         }
+    }
+
+    /// A place could not be had: waits, the longer the more of them in a row, because then it is not a row but the table.
+    /// False: the patience is at its end.
+    pub(crate) async fn stand(&mut self, job: &Job<'_>) -> bool {
+        self.standing += 1;
+        let since = job.obstructed.unwrap_or_else(Instant::now);
+        let since = *self.stood_since.get_or_insert(since);
+        if self.standing > 4 {
+            let wait = Duration::from_millis(50) * 2_u32.pow(self.standing.min(12) - 4);
+            let shutdown = self.shutdown.clone();
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(Duration::from_secs(2))) => {}
+                () = shutdown.recv() => {}
+            }
+        }
+        since.elapsed() <= self.options.lock_patience
     }
 
     /// Counts a committed batch.

@@ -31,7 +31,11 @@ pub mod progress;
 
 mod batch;
 mod holds;
+mod hot_passes;
 mod job;
+mod keyset;
+mod limited;
+mod partition;
 mod regain;
 mod statement;
 mod throttle;

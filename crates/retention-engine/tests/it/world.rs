@@ -1,6 +1,6 @@
 //! A database of its own for each test, on one server that lives as long as any test uses it; policies by hand.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pg_cluster::{Cluster, Major};
 use pg_session::target::SessionOptions;
 use pg_session::{Session, Target};
@@ -8,7 +8,7 @@ use retention_engine::{Counted, Engine, Options, Parts, Progress, RunContext};
 use retention_plan::holds::HoldRules;
 use retention_plan::resolve::{Keys, resolve, table_names};
 use retention_plan::{Strategy, Task, catalog};
-use retention_policy::{Action, Age, Condition, Guards, OnChildren, Policy, Rule, TableName, Term};
+use retention_policy::{Action, Age, Condition, Guards, OnChildren, Policy, Rule, TableName, Term, Transform};
 use retention_proof::RuleResult;
 use retention_store::run::{self, NewRun, RunKind};
 use runtime::{Shutdown, ShutdownTrigger};
@@ -29,7 +29,15 @@ fn shared() -> Arc<Cluster> {
     let options = pg_cluster::Options::default()
         .set("shared_buffers", "256MB")
         .set("max_connections", "200");
-    let cluster = Arc::new(Cluster::start(Major::any(), &options).unwrap());
+    // The server ends with the thread that started it: one that outlives every test.
+    let (started, cluster) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        started.send(Cluster::start(Major::any(), &options)).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    let cluster = Arc::new(cluster.recv().unwrap().unwrap());
     *shared = Arc::downgrade(&cluster);
     cluster
 }
@@ -83,6 +91,44 @@ impl World {
 
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.admin.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// Remembers what must be left of `events` when all due rows are gone; but for `n`, which writers count up.
+    pub(crate) async fn expect_only_due_to_go(&self) {
+        self.run(&format!(
+            "CREATE TABLE expected AS SELECT id, at, who, note FROM events WHERE NOT coalesce({DUE}, false)"
+        ))
+        .await;
+    }
+
+    /// Rows that are there and should not be, or the other way round.
+    pub(crate) async fn unexpected(&self) -> i64 {
+        self.number(
+            "SELECT count(*) FROM ((SELECT id, at, who, note FROM events EXCEPT SELECT * FROM expected) UNION ALL \
+             (SELECT * FROM expected EXCEPT SELECT id, at, who, note FROM events)) AS d",
+        )
+        .await
+    }
+
+    /// Until no session holds the run's lock.
+    pub(crate) async fn wait_for_lock(&self) {
+        self.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'retention-job%'").await;
+    }
+
+    /// Until some session of this database waits for a lock.
+    pub(crate) async fn wait_for_waiter(&self) {
+        self.until(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .await;
+    }
+
+    pub(crate) async fn until(&self, sql: &str) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while !self.admin.query_one(sql, &[]).await.unwrap().get::<_, bool>(0) {
+            assert!(std::time::Instant::now() < deadline, "never true: {sql}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// A run that has begun, with its engine; `strategy` for every leaf.
@@ -233,9 +279,15 @@ pub(crate) fn delete(table: &str) -> Rule {
     }
 }
 
-/// `days` before the run.
-pub(crate) fn ago(world: &World, days: i64) -> Timestamp {
-    world.as_of - SignedDuration::from_hours(24 * days)
+/// Anonymise `who` and `note` of what is older than 30 days.
+pub(crate) fn anonymise(table: &str) -> Rule {
+    let mut rule = delete(table);
+    rule.action = Action::Anonymise(
+        [("who", Transform::Null), ("note", Transform::Null)]
+            .map(|(column, transform)| (column.to_owned(), transform))
+            .into(),
+    );
+    rule
 }
 
 /// 20,000 rows of 60 days: one in three is younger than 30 days.
@@ -245,7 +297,7 @@ pub(crate) const EVENTS: &str = "
       - i * interval '1 second', 'w' || i % 100, repeat('x', 40) FROM generate_series(1, 20000) AS i;
     INSERT INTO events VALUES (100001, NULL), (100002, 'infinity'), (100003, '-infinity'),
       (100004, timestamptz '2026-05-02 00:00:00+00'), (100005, timestamptz '2026-05-02 00:00:00+00' - interval '1 microsecond');
-    ANALYZE events;";
+    CREATE INDEX ON events (at); ANALYZE events;";
 
 /// Of [`EVENTS`], what is due: two of three, `-infinity`, and the one a microsecond before the cutoff.
 pub(crate) const EVENTS_DUE: u64 = 13_334 + 2;

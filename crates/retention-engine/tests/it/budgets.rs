@@ -1,0 +1,92 @@
+use crate::world::{EVENTS, EVENTS_DUE, World, delete};
+use retention_engine::Options;
+use retention_plan::Strategy;
+use std::time::{Duration, Instant};
+
+#[tokio::test]
+async fn a_budget_of_rows_is_kept_to_the_row() {
+    for strategy in [Strategy::TidRange, Strategy::Keyset, Strategy::Limited] {
+        let world = World::new(EVENTS).await;
+        let mut rule = delete("events");
+        rule.max_rows = Some(777);
+        let result = world.apply(rule, strategy, Options::default()).await;
+        assert_eq!((result.rows, result.residue), (777, None), "{strategy:?}");
+        assert_eq!(world.number("SELECT count(*) FROM events").await, 20_005 - 777);
+        let options = Options {
+            max_rows: Some(1000),
+            ..Options::default()
+        };
+        let result = world.apply(delete("events"), strategy, options).await;
+        assert_eq!((result.rows, result.residue), (1000, None), "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_just_enough_ends_complete() {
+    let world = World::new(EVENTS).await;
+    let mut rule = delete("events");
+    rule.max_rows = Some(EVENTS_DUE);
+    let result = world.apply(rule, Strategy::Limited, Options::default()).await;
+    assert_eq!(result.rows, EVENTS_DUE);
+}
+
+#[tokio::test]
+async fn after_the_deadline_nothing_begins() {
+    let world = World::new(EVENTS).await;
+    let options = Options {
+        deadline: Some(Instant::now()),
+        ..Options::default()
+    };
+    let result = world.apply(delete("events"), Strategy::TidRange, options).await;
+    assert_eq!((result.rows, result.residue), (0, None));
+}
+
+#[tokio::test]
+async fn told_to_stop_it_stops_between_batches_and_the_next_run_goes_on_there() {
+    let world = World::new(EVENTS).await;
+    let options = Options {
+        batch_target: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let mut running = world
+        .begin(vec![delete("events")], Strategy::TidRange, options.clone())
+        .await;
+    let mut progress = running.progress.clone();
+    let trigger = &running.trigger;
+    let stop = async {
+        progress.wait_for(|progress| progress.rows > 0).await.unwrap();
+        trigger.trigger();
+    };
+    let task = &running.tasks[0];
+    let counted = crate::world::some();
+    let ((), result) = tokio::join!(stop, running.engine.apply(task, &counted));
+    let result = result.unwrap();
+    assert_eq!(result.residue, None);
+    assert!(result.rows > 0 && result.rows < EVENTS_DUE);
+    world.check_audit(&running.run_id, result.rows).await;
+    let position: String = world
+        .admin
+        .query_one("SELECT position FROM retention.audit ORDER BY seq DESC LIMIT 1", &[])
+        .await
+        .unwrap()
+        .get(0);
+    drop(running);
+
+    // The lock is given back when the server has noticed.
+    world.wait_for_lock().await;
+    let mut next = world.begin(vec![delete("events")], Strategy::TidRange, options).await;
+    let rest = next.apply().await;
+    assert_eq!(rest.rows + result.rows, EVENTS_DUE);
+    assert_eq!(rest.residue, Some(0));
+    let first: String = world
+        .admin
+        .query_one(
+            "SELECT position FROM retention.audit WHERE run_id = $1 ORDER BY seq LIMIT 1",
+            &[&next.run_id],
+        )
+        .await
+        .unwrap()
+        .get(0);
+    let block = |position: &str| position.strip_prefix("block:").unwrap().parse::<u64>().unwrap();
+    assert!(block(&first) > block(&position), "{first} is not behind {position}");
+}

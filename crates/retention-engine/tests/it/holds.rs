@@ -1,0 +1,82 @@
+use crate::world::{DUE, EVENTS, EVENTS_DUE, World, anonymise, delete};
+use retention_engine::Options;
+use retention_plan::Strategy;
+use retention_store::hold::{self, HeldColumn, NewHold};
+use std::time::Duration;
+
+async fn hold_on(world: &World, column: &str, value: &str) {
+    let on = HeldColumn {
+        schema: "public".to_owned(),
+        table: "events".to_owned(),
+        column: column.to_owned(),
+    };
+    let new = NewHold {
+        on: Some(&on),
+        value,
+        reason: "case 7",
+        placed_by: None,
+    };
+    hold::add(&world.session().await, &new, Duration::from_secs(10))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn held_rows_stay_and_are_no_residue() {
+    for (rule, strategy) in [
+        (delete("events"), Strategy::TidRange),
+        (delete("events"), Strategy::Keyset),
+        (delete("events"), Strategy::Limited),
+        (anonymise("events"), Strategy::HotPasses),
+    ] {
+        let world = World::new(EVENTS).await;
+        hold_on(&world, "who", "w7").await;
+        let held = world
+            .number(&format!("SELECT count(*) FROM events WHERE {DUE} AND who = 'w7'"))
+            .await;
+        let result = world.apply(rule, strategy, Options::default()).await;
+        assert_eq!(
+            (result.residue, result.held),
+            (Some(0), held.unsigned_abs()),
+            "{strategy:?}"
+        );
+        let still = world
+            .number(&format!(
+                "SELECT count(*) FROM events WHERE {DUE} AND who = 'w7' AND note IS NOT NULL"
+            ))
+            .await;
+        assert_eq!(still, held, "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_hold_that_comes_in_the_middle_keeps_what_is_still_there() {
+    let world = World::new(EVENTS).await;
+    let options = Options {
+        batch_target: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let mut running = world.begin(vec![delete("events")], Strategy::TidRange, options).await;
+    let mut progress = running.progress.clone();
+    let placing = async {
+        // As soon as the first batch is done.
+        progress.wait_for(|progress| progress.rows > 0).await.unwrap();
+        hold_on(&world, "who", "w7").await;
+        let before = world
+            .number(&format!("SELECT count(*) FROM events WHERE {DUE} AND who = 'w7'"))
+            .await;
+        (
+            before,
+            world.number(&format!("SELECT count(*) FROM events WHERE {DUE}")).await,
+        )
+    };
+    let ((held, left), result) = tokio::join!(placing, running.apply());
+    assert!(left > held, "the run was over before the hold came");
+    let still = world
+        .number(&format!("SELECT count(*) FROM events WHERE {DUE} AND who = 'w7'"))
+        .await;
+    assert_eq!(still, held, "held rows went after the hold was placed");
+    assert_eq!((result.residue, result.held), (Some(0), held.unsigned_abs()));
+    assert_eq!(result.rows, EVENTS_DUE - held.unsigned_abs());
+    world.check_audit(&running.run_id, result.rows).await;
+}

@@ -1,0 +1,136 @@
+//! Servers that are lost at the worst moments.
+
+use crate::proxy::Proxy;
+use crate::world::{EVENTS, EVENTS_DUE, World, anonymise, delete};
+use pg_session::Target;
+use retention_engine::{EngineError, Options};
+use retention_plan::Strategy;
+use retention_store::gate;
+use std::time::Duration;
+
+fn small() -> Options {
+    Options {
+        batch_target: Duration::from_millis(1),
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn backends_that_are_ended_at_random_lose_and_double_nothing() {
+    for (rule, strategy, due) in [
+        (delete("events"), Strategy::TidRange, EVENTS_DUE),
+        (delete("events"), Strategy::Keyset, EVENTS_DUE),
+        (anonymise("events"), Strategy::HotPasses, EVENTS_DUE - 2),
+    ] {
+        let world = World::new(EVENTS).await;
+        let mut running = world.begin(vec![rule], strategy, small()).await;
+        let killer = world.cluster.connect(&world.database).await.unwrap();
+        let kills = async {
+            let mut killed = 0;
+            loop {
+                tokio::time::sleep(Duration::from_micros(fastrand::u64(500..30_000))).await;
+                killed += killer
+                    .execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+                         AND application_name LIKE 'retention-job%'",
+                        &[],
+                    )
+                    .await
+                    .unwrap();
+                if killed >= 12 {
+                    return;
+                }
+            }
+        };
+        let mut result = None;
+        tokio::select! {
+            got = running.apply() => result = Some(got),
+            () = kills => {}
+        }
+        let result = match result {
+            Some(result) => result,
+            None => {
+                // The future was dropped with the kills done: begin anew, as a new process would.
+                drop(running);
+                world.wait_for_lock().await;
+                running = world.begin(vec![], strategy, small()).await;
+                drop(running);
+                let audited = world
+                    .number("SELECT coalesce(sum(rows), 0)::bigint FROM retention.audit")
+                    .await;
+                assert!(audited.unsigned_abs() <= due);
+                continue;
+            }
+        };
+        assert_eq!((result.rows, result.residue), (due, Some(0)), "{strategy:?}");
+        world.check_audit(&running.run_id, due).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_back_is_looked_up() {
+    let world = World::new(EVENTS).await;
+    let proxy = Proxy::start(world.cluster.port()).await;
+    let url = world.cluster.url(&world.database);
+    let through = Target::parse(&url.replace(&world.cluster.port().to_string(), &proxy.port.to_string())).unwrap();
+    let mut running = world
+        .begin_through(&through, vec![delete("events")], Strategy::TidRange, small())
+        .await;
+    // Every third commit is carried out, but the answer is swallowed and the connection cut.
+    proxy.swallow_commits(3);
+    let result = running.apply().await;
+    assert!(proxy.swallowed() > 3, "{} were swallowed", proxy.swallowed());
+    assert_eq!((result.rows, result.residue), (EVENTS_DUE, Some(0)));
+    world.check_audit(&running.run_id, EVENTS_DUE).await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_come_back_ends_the_run() {
+    let world = World::new(EVENTS).await;
+    let proxy = Proxy::start(world.cluster.port()).await;
+    let url = world.cluster.url(&world.database);
+    let through = Target::parse(&url.replace(&world.cluster.port().to_string(), &proxy.port.to_string())).unwrap();
+    let mut running = world
+        .begin_through(
+            &through,
+            vec![delete("events")],
+            Strategy::TidRange,
+            Options {
+                reconnect: Duration::from_millis(400),
+                ..small()
+            },
+        )
+        .await;
+    proxy.cut();
+    let error = running
+        .engine
+        .apply(&running.tasks[0], &crate::world::some())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, EngineError::Lost(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_run_that_was_replaced_touches_nothing_more() {
+    let world = World::new(EVENTS).await;
+    let mut running = world.begin(vec![delete("events")], Strategy::TidRange, small()).await;
+    let mut progress = running.progress.clone();
+    let takes_over = async {
+        progress.wait_for(|progress| progress.rows > 0).await.unwrap();
+        let session = world.session().await;
+        gate::exclusive(&session, Duration::from_secs(5)).await.unwrap();
+        session
+            .batch("UPDATE retention.gate SET fence = fence + 1 WHERE id = 1; COMMIT")
+            .await
+            .unwrap();
+        world.number("SELECT count(*) FROM events").await
+    };
+    let task = &running.tasks[0];
+    let counted = crate::world::some();
+    let (left, ended) = tokio::join!(takes_over, running.engine.apply(task, &counted));
+    assert!(matches!(ended, Err(EngineError::Fenced { .. })), "{ended:?}");
+    let rows = 20_005 - left;
+    assert!(rows.unsigned_abs() < EVENTS_DUE);
+    assert_eq!(world.number("SELECT count(*) FROM events").await, left);
+    world.check_audit(&running.run_id, rows.unsigned_abs()).await;
+}

@@ -1,0 +1,145 @@
+//! What every strategy that goes by rows has in common.
+
+use crate::world::{DUE, EVENTS, EVENTS_DUE, World, anonymise, delete};
+use retention_engine::{Counted, Options};
+use retention_plan::Strategy;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const BY_ROWS: [Strategy; 3] = [Strategy::TidRange, Strategy::Keyset, Strategy::Limited];
+
+#[tokio::test]
+async fn every_strategy_deletes_exactly_the_due_rows() {
+    for strategy in BY_ROWS {
+        let world = World::new(EVENTS).await;
+        world.expect_only_due_to_go().await;
+        let result = world.apply(delete("events"), strategy, Options::default()).await;
+        assert_eq!(result.rows, EVENTS_DUE, "{strategy:?}");
+        assert_eq!(result.residue, Some(0), "{strategy:?}");
+        assert_eq!(world.unexpected().await, 0, "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn anonymising_sets_the_columns_of_due_rows_and_nothing_else() {
+    for strategy in [
+        Strategy::TidRange,
+        Strategy::Keyset,
+        Strategy::Limited,
+        Strategy::HotPasses,
+    ] {
+        let world = World::new(EVENTS).await;
+        let result = world.apply(anonymise("events"), strategy, Options::default()).await;
+        assert_eq!(
+            result.rows,
+            EVENTS_DUE - 2,
+            "the two without a value are done already: {strategy:?}"
+        );
+        assert_eq!(result.residue, Some(0), "{strategy:?}");
+        let left = world
+            .number(&format!(
+                "SELECT count(*) FROM events WHERE {DUE} AND (who IS NOT NULL OR note IS NOT NULL)"
+            ))
+            .await;
+        let lost = world
+            .number(&format!(
+                "SELECT count(*) FROM events WHERE id < 100000 AND NOT {DUE} AND (who IS NULL OR note IS NULL)"
+            ))
+            .await;
+        assert_eq!((left, lost), (0, 0), "{strategy:?}");
+        assert_eq!(world.number("SELECT count(*) FROM events").await, 20_005);
+        let again = world.apply(anonymise("events"), strategy, Options::default()).await;
+        assert_eq!((again.rows, again.batches), (0, 0), "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_counted_means_nothing_run() {
+    let world = World::new(EVENTS).await;
+    let mut running = world
+        .begin(vec![delete("events")], Strategy::TidRange, Options::default())
+        .await;
+    let counted = Counted {
+        todo: 0,
+        undated: 1,
+        ..Counted::default()
+    };
+    let result = running.engine.apply(&running.tasks[0], &counted).await.unwrap();
+    assert_eq!(
+        (result.rows, result.batches, result.residue, result.undated),
+        (0, 0, Some(0), 1)
+    );
+    assert!(result.strategies.is_empty());
+    assert_eq!(world.number("SELECT count(*) FROM events").await, 20_005);
+}
+
+#[tokio::test]
+async fn rows_that_writers_move_meanwhile_are_found() {
+    for strategy in BY_ROWS {
+        let world = World::new(EVENTS).await;
+        world.expect_only_due_to_go().await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let writer = world.cluster.connect(&world.database).await.unwrap();
+        let told = Arc::clone(&stop);
+        let writing = tokio::spawn(async move {
+            let mut moved = 0;
+            while !told.load(Ordering::Relaxed) {
+                // Fills pages, so that rows move behind the sweep and before it.
+                moved += writer
+                    .execute("UPDATE events SET n = n + 1 WHERE id IN (SELECT (random() * 20000)::int FROM generate_series(1, 50))", &[])
+                    .await
+                    .unwrap();
+            }
+            moved
+        });
+        let options = Options {
+            batch_target: Duration::from_millis(2),
+            ..Options::default()
+        };
+        let result = world.apply(delete("events"), strategy, options).await;
+        stop.store(true, Ordering::Relaxed);
+        assert!(writing.await.unwrap() > 0);
+        assert_eq!(result.rows, EVENTS_DUE, "{strategy:?}");
+        assert_eq!(result.residue, Some(0), "{strategy:?}");
+        assert_eq!(world.unexpected().await, 0, "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_trigger_keeps_is_residue() {
+    let world = World::new(EVENTS).await;
+    world
+        .run(
+            "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF OLD.id % 1000 = 1 THEN RETURN NULL; END IF; RETURN OLD; END';
+             CREATE TRIGGER keep BEFORE DELETE ON events FOR EACH ROW EXECUTE FUNCTION keep();",
+        )
+        .await;
+    let kept = world
+        .number(&format!("SELECT count(*) FROM events WHERE {DUE} AND id % 1000 = 1"))
+        .await;
+    for strategy in BY_ROWS {
+        let result = world.apply(delete("events"), strategy, Options::default()).await;
+        assert_eq!(result.residue, Some(kept.unsigned_abs()), "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_chain_goes_on_over_several_tasks() {
+    let world = World::new(&format!(
+        "{EVENTS} CREATE TABLE others (LIKE events); INSERT INTO others SELECT * FROM events;"
+    ))
+    .await;
+    let mut first = delete("events");
+    first.name = "first".to_owned();
+    let mut running = world
+        .begin(vec![first, delete("others")], Strategy::TidRange, Options::default())
+        .await;
+    let mut rows = 0;
+    for task in &running.tasks {
+        rows += running.engine.apply(task, &crate::world::some()).await.unwrap().rows;
+    }
+    assert_eq!(rows, 2 * EVENTS_DUE);
+    assert_eq!(running.engine.total_rows(), rows);
+    world.check_audit(&running.run_id, rows).await;
+}
