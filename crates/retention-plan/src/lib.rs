@@ -7,6 +7,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`catalog`] | the picture of the database that everything else is computed from |
+//! | [`document`] | the plan for people, programs and `apply --plan` |
 //! | [`estimate`] | about how much WAL and time |
 //! | [`guards`] | what stops a run until somebody has looked |
 //! | [`holds`] | SQL that is true for a row that must not be touched |
@@ -17,6 +18,7 @@
 //! | [`survey`] | counts, without changing anything |
 
 pub mod catalog;
+pub mod document;
 pub mod estimate;
 #[cfg(test)]
 mod fixture;
