@@ -14,6 +14,8 @@ use runtime::{
     args::{AdminArgs, HttpArgs, LogArgs, OutputArgs},
 };
 
+use trust_args::TrustArgs;
+
 use crate::preflight::{RegoChoice, UnreadableRego};
 
 const EXAMPLES: &str = "\
@@ -234,59 +236,6 @@ pub struct PackRulesArgs {
     /// Golden decisions are only evaluated with up to this much data, in bytes; more is refused
     #[arg(long, env = "MAX_GOLDEN_DATA_BYTES", value_name = "BYTES", default_value_t = 16 << 20, help_heading = "Pack rules")]
     pub max_golden_data_bytes: usize,
-}
-
-/// Who may sign. The names are cosign's.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Trust")]
-pub struct TrustArgs {
-    /// What vouches for a pack: keyless (a certificate for an identity), key (a public key), insecure-digest-only
-    /// (nothing but the digest that the server sends). There is no default
-    #[arg(long, env = "POLICY_TRUST", value_enum)]
-    pub trust: Option<TrustChoice>,
-    /// The signer's identity, exactly: an e-mail address or a workflow's URI (keyless)
-    #[arg(
-        long,
-        env = "CERTIFICATE_IDENTITY",
-        value_name = "IDENTITY",
-        conflicts_with = "certificate_identity_regexp"
-    )]
-    pub certificate_identity: Option<String>,
-    /// The signer's identity as a regular expression that has to match the whole of it (keyless)
-    #[arg(long, env = "CERTIFICATE_IDENTITY_REGEXP", value_name = "REGEXP")]
-    pub certificate_identity_regexp: Option<String>,
-    /// Who vouches for the identity, exactly: the URL of the OIDC issuer (keyless)
-    #[arg(
-        long,
-        env = "CERTIFICATE_OIDC_ISSUER",
-        value_name = "URL",
-        conflicts_with = "certificate_oidc_issuer_regexp"
-    )]
-    pub certificate_oidc_issuer: Option<String>,
-    /// The OIDC issuer as a regular expression that has to match the whole of it (keyless)
-    #[arg(long, env = "CERTIFICATE_OIDC_ISSUER_REGEXP", value_name = "REGEXP")]
-    pub certificate_oidc_issuer_regexp: Option<String>,
-    /// PEM file with the public key: ECDSA P-256 or Ed25519 (key)
-    #[arg(long, env = "POLICY_KEY", value_name = "FILE")]
-    pub key: Option<PathBuf>,
-    /// Accept signatures by key that are in no transparency log
-    #[arg(long, env = "INSECURE_IGNORE_TLOG")]
-    pub insecure_ignore_tlog: bool,
-    /// The pinned Sigstore trusted_root.json (keyless, and key with a log); default: the public instance's, as it was
-    /// when this program was built
-    #[arg(long, env = "TRUSTED_ROOT", value_name = "FILE")]
-    pub trusted_root: Option<PathBuf>,
-}
-
-/// What vouches for a pack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TrustChoice {
-    /// A short-lived certificate for an identity, and a transparency log.
-    Keyless,
-    /// A public key.
-    Key,
-    /// Only the digest that the server sends along.
-    InsecureDigestOnly,
 }
 
 /// Options of `verify`.

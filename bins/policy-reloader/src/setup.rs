@@ -1,15 +1,12 @@
 //! Owns the step from options to working parts: files are read, addresses parsed, clients made. Everything wrong with
 //! the configuration is found here, before any work.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use opa_client::OpaClient;
-use pack_verify::{
-    IdentityRule, IssuerRule, KeyLog, TrustConfigError, Verifier, layout::Layout, limits::Limits,
-    trust::PUBLIC_TRUSTED_ROOT,
-};
+use pack_verify::{layout::Layout, limits::Limits};
 use runtime::{
     SecretSource,
     args::HttpArgs,
@@ -19,7 +16,7 @@ use url::Url;
 
 use crate::{
     activate::Target,
-    args::{OpaArgs, PackRulesArgs, TrustArgs, TrustChoice},
+    args::{OpaArgs, PackRulesArgs},
     examine::Rules,
     preflight::PreflightRules,
 };
@@ -27,134 +24,15 @@ use crate::{
 /// MC's clock may be this far ahead of ours.
 const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
-const NO_TRUST: &str = "\
-no trust mode is set (--trust or POLICY_TRUST), and there is no default, because it decides who may change your policy:
-  --trust keyless --certificate-identity ID --certificate-oidc-issuer URL
-      packs signed by a CI workflow or person, proved by a short-lived certificate and a public log (what MC's CI does)
-  --trust key --key FILE
-      packs signed with a private key whose public half is in FILE; add --insecure-ignore-tlog when the signatures
-      are in no transparency log (air-gapped installations)
-  --trust insecure-digest-only
-      no signature at all: whoever can answer in MC's place can change the policy";
-
 /// What `User-Agent` and `build_info` say.
 pub(crate) fn build() -> runtime::BuildInfo {
     runtime::build_info!()
 }
 
-fn read(path: &Path, option: &str) -> Result<String, Failure> {
-    fs::read_to_string(path)
-        .with_context(|| format!("cannot read {} ({option})", path.display()))
-        .exit(Exit::Usage)
-}
-
-/// The trusted root named by the option, or the public instance's.
-pub(crate) fn trusted_root(path: Option<&Path>) -> Result<String, Failure> {
-    match path {
-        Some(path) => read(path, "--trusted-root"),
-        None => Ok(PUBLIC_TRUSTED_ROOT.to_owned()),
-    }
-}
-
-/// Builds the verifier that the options describe.
-pub(crate) fn verifier(args: &TrustArgs) -> Result<Verifier, Failure> {
-    let Some(choice) = args.trust else {
-        return Err(Failure::usage(NO_TRUST));
-    };
-    let keyless_options = [
-        ("--certificate-identity", args.certificate_identity.is_some()),
-        (
-            "--certificate-identity-regexp",
-            args.certificate_identity_regexp.is_some(),
-        ),
-        ("--certificate-oidc-issuer", args.certificate_oidc_issuer.is_some()),
-        (
-            "--certificate-oidc-issuer-regexp",
-            args.certificate_oidc_issuer_regexp.is_some(),
-        ),
-    ];
-    let key_options = [
-        ("--key", args.key.is_some()),
-        ("--insecure-ignore-tlog", args.insecure_ignore_tlog),
-    ];
-    let refuse = |mode: &str, options: &[(&str, bool)]| match options.iter().find(|(_, set)| *set) {
-        Some((option, _)) => Err(Failure::usage(format!(
-            "{option} means nothing with --trust {mode}; a setting that is not used would look like protection, so remove \
-             it or choose another trust mode"
-        ))),
-        None => Ok(()),
-    };
-    match choice {
-        TrustChoice::Keyless => {
-            refuse("keyless", &key_options)?;
-            keyless(args)
-        }
-        TrustChoice::Key => {
-            refuse("key", &keyless_options)?;
-            let path = args
-                .key
-                .as_deref()
-                .ok_or_else(|| Failure::usage("--trust key needs the public key: --key FILE (POLICY_KEY), in PEM"))?;
-            let pem = read(path, "--key")?;
-            let log = if args.insecure_ignore_tlog {
-                KeyLog::NotRequired
-            } else {
-                KeyLog::Required {
-                    trusted_root_json: trusted_root(args.trusted_root.as_deref())?,
-                }
-            };
-            Verifier::key(&pem, log)
-                .with_context(|| format!("the public key {} (--key) cannot be used", path.display()))
-                .exit(Exit::Usage)
-        }
-        TrustChoice::InsecureDigestOnly => {
-            refuse("insecure-digest-only", &keyless_options)?;
-            refuse("insecure-digest-only", &key_options)?;
-            Ok(Verifier::insecure_digest_only())
-        }
-    }
-}
-
-fn keyless(args: &TrustArgs) -> Result<Verifier, Failure> {
-    let identity = match (&args.certificate_identity, &args.certificate_identity_regexp) {
-        (Some(exact), _) => IdentityRule::Exact(exact.clone()),
-        (None, Some(pattern)) => {
-            IdentityRule::pattern(pattern).map_err(|error| bad_pattern("--certificate-identity-regexp", &error))?
-        }
-        (None, None) => {
-            return Err(Failure::usage(
-                "--trust keyless needs the signer's identity: --certificate-identity or --certificate-identity-regexp",
-            ));
-        }
-    };
-    let issuer = match (&args.certificate_oidc_issuer, &args.certificate_oidc_issuer_regexp) {
-        (Some(exact), _) => IssuerRule::Exact(exact.clone()),
-        (None, Some(pattern)) => {
-            IssuerRule::pattern(pattern).map_err(|error| bad_pattern("--certificate-oidc-issuer-regexp", &error))?
-        }
-        (None, None) => {
-            return Err(Failure::usage(
-                "--trust keyless needs the issuer that vouches for the identity: --certificate-oidc-issuer, for example \
-                 https://token.actions.githubusercontent.com",
-            ));
-        }
-    };
-    let root = trusted_root(args.trusted_root.as_deref())?;
-    Verifier::keyless(&root, identity, issuer)
-        .context("the trusted root cannot be used (--trusted-root)")
-        .exit(Exit::Usage)
-}
-
-/// The regex parser draws a picture of several lines; an error is one.
-fn bad_pattern(option: &str, error: &TrustConfigError) -> Failure {
-    let words: Vec<String> = crate::chain(error).split_whitespace().map(str::to_owned).collect();
-    Failure::usage(format!("{option}: {}", words.join(" ")))
-}
-
 /// The rules that the options describe.
 pub(crate) fn rules(args: &PackRulesArgs) -> Result<Rules, Failure> {
     Ok(Rules {
-        verifier: verifier(&args.trust)?,
+        verifier: args.trust.verifier()?,
         limits: Limits {
             max_pack_bytes: args.max_pack_bytes,
             max_unpacked_bytes: args.max_unpacked_bytes,

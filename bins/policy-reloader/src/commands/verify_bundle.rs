@@ -8,13 +8,13 @@ use runtime::{
 };
 
 use super::{print, read};
-use crate::{args::VerifyBundleArgs, setup};
+use crate::args::VerifyBundleArgs;
 
 /// Verifies and reports.
 pub(crate) fn verify_bundle(args: &VerifyBundleArgs) -> Result<Exit, Failure> {
     let root = || match (&args.trusted_root, args.staging) {
         (None, true) => Ok(STAGING_TRUSTED_ROOT.to_owned()),
-        (path, _) => setup::trusted_root(path.as_deref()),
+        (path, _) => trust_args::trusted_root(path.as_deref()),
     };
     let verifier = match (&args.key, &args.certificate_identity, &args.certificate_oidc_issuer) {
         (Some(key), ..) => {
