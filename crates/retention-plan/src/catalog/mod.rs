@@ -6,5 +6,4 @@ mod queries;
 mod read;
 
 pub use model::{Catalog, ForeignKey, Index, OnDelete, Partition, Privileges, RelationKind, Server, Table, Trigger};
-pub(crate) use queries::array;
 pub use read::{ReadError, read};

@@ -1,20 +1,11 @@
 //! Owns the text of the questions to the catalog. They run with `search_path = ''`, where `pg_catalog` is looked into
 //! first, and on every version from 14 on.
 
-use pg_session::Sql;
+use pg_session::{Sql, array_literal};
 use retention_policy::TableName;
 
-/// `{"a","b"}`, to be cast to an array by the server.
-pub(crate) fn array<T: AsRef<str>>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<String> = items
-        .into_iter()
-        .map(|item| format!("\"{}\"", item.as_ref().replace('\\', "\\\\").replace('"', "\\\"")))
-        .collect();
-    format!("{{{}}}", items.join(","))
-}
-
 fn oid_list(oids: &[u32]) -> String {
-    array(oids.iter().map(u32::to_string))
+    array_literal(oids.iter().map(u32::to_string))
 }
 
 /// Version, database, user, clock.
@@ -35,9 +26,9 @@ pub(crate) fn identifier() -> Sql {
 /// OIDs of the named tables, of everything below them (`true`), and of everything tied to those.
 pub(crate) fn tied(names: &[TableName]) -> Sql {
     Sql::text("WITH RECURSIVE named(schema_name, table_name) AS (SELECT DISTINCT * FROM unnest(")
-        .param(array(names.iter().map(|name| &name.schema)), "text[]")
+        .param(array_literal(names.iter().map(|name| &name.schema)), "text[]")
         .raw(", ")
-        .param(array(names.iter().map(|name| &name.name)), "text[]")
+        .param(array_literal(names.iter().map(|name| &name.name)), "text[]")
         .raw(
             ")), below(oid) AS (\
              SELECT c.oid FROM named JOIN pg_namespace n ON n.nspname = named.schema_name \

@@ -7,6 +7,9 @@ use pg_session::{Sql, quote_ident};
 use retention_policy::OnChildren;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Cascades are followed so far; what would go along beyond that keeps the row.
+const DEPTH: usize = 8;
+
 /// A foreign key: its table and name.
 type KeyId<'a> = (u32, &'a str);
 
@@ -74,7 +77,7 @@ fn refers<'a>(
     if !path.insert(id_of(key)) {
         return None;
     }
-    let further = if on_children == OnChildren::Keep || refuses(catalog, key) {
+    let further = if on_children == OnChildren::Keep || refuses(catalog, key) || path.len() > DEPTH {
         Some(None)
     } else if key.on_delete == OnDelete::Cascade {
         // It would go too, unless something keeps it in turn.
@@ -118,10 +121,11 @@ fn refers<'a>(
     let below: BTreeSet<u32> = catalog.leaves(key.child).iter().map(|leaf| leaf.relation.oid).collect();
     if leaves.iter().any(|leaf| below.contains(&leaf.relation.oid)) {
         // A row that refers to itself keeps nobody.
-        text += &format!(" AND NOT ({alias}.tableoid = {parent}.tableoid AND {alias}.ctid = {parent}.ctid)");
+        let same = format!("{alias}.tableoid = {parent}.tableoid AND {alias}.ctid = {parent}.ctid");
+        text.extend([" AND NOT (", &same, ")"]);
     }
     if let Some(further) = further {
-        text += &format!(" AND ({further})");
+        text.extend([" AND (", &further, ")"]);
     }
     text.push(')');
     Some(text)

@@ -42,7 +42,10 @@ pub(crate) fn anonymise<'a>(
         }
         set = set.append(&change.set);
         guard = guard.append(&change.guard);
-        probes.extend(change.probe.map(|probe| Probe::new(scope, table, column, &probe)));
+        let probe = change
+            .probe
+            .map(|(value, expression)| Probe::new(scope, table, column, value, &expression));
+        probes.extend(probe);
         columns.push(name.clone());
     }
     (columns.len() == transforms.len() && !columns.is_empty())
@@ -114,9 +117,8 @@ fn obstacle_in(catalog: &Catalog, table: &Table, column: &Column, transform: &Tr
         let index_name = || index.name.clone();
         match transform {
             _ if !covered.contains(&number) => {}
-            Transform::Hmac => {}
             Transform::Null if index.one_null => return Some(Problem::OneNull { index: index_name() }),
-            Transform::Null => {}
+            Transform::Null | Transform::Hmac => {}
             Transform::Constant(_) | Transform::TruncateIp { .. } | Transform::GeneraliseDate(_) => {
                 return Some(Problem::Unique { index: index_name() });
             }

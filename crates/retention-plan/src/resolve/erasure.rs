@@ -9,9 +9,9 @@ use super::predicate::conditions;
 use super::probe::Probe;
 use super::rule::{children, leaf_of};
 use super::scope::{Right, Scope};
-use crate::catalog::{Table, array};
+use crate::catalog::Table;
 use crate::model::{Column, Relation, Task, TaskKind, Work};
-use pg_session::{Sql, quote_ident};
+use pg_session::{Sql, array_literal, quote_ident};
 use retention_policy::{Erasure, ErasureAction, ErasureTable, OnChildren, Reach};
 
 /// An erasure whose names and types are known.
@@ -41,7 +41,7 @@ pub struct ReachedTable {
 
 /// One task a table for these subjects (keys as PostgreSQL prints them), in the order in which they are done.
 pub fn erasure_tasks(erasure: &ResolvedErasure, subjects: &[String]) -> Vec<Task> {
-    let list = array(subjects);
+    let list = array_literal(subjects);
     let task = |table: &ReachedTable| Task {
         due: Sql::text(table.before.as_str())
             .param(list.as_str(), format!("{}[]", erasure.key.base_type))
@@ -53,8 +53,8 @@ pub fn erasure_tasks(erasure: &ResolvedErasure, subjects: &[String]) -> Vec<Task
 
 /// Checks an erasure; gives it with the values to be tried on the server and what is worth knowing. `None`: something is
 /// wrong, and noted in `scope`.
-pub(crate) fn resolve<'a>(
-    scope: &mut Scope<'a>,
+pub(crate) fn resolve(
+    scope: &mut Scope<'_>,
     erasure: &Erasure,
     keys: &Keys,
 ) -> Option<(ResolvedErasure, Vec<Probe>, Vec<String>)> {
@@ -113,7 +113,7 @@ fn completion<'a>(scope: &mut Scope<'a>, table: &'a Table, name: &str) -> Option
     if column.base_type != "timestamp with time zone" {
         let problem = Problem::Type {
             found: column.type_name.clone(),
-            needed: "the time of completion: timestamptz".to_owned(),
+            needed: "timestamptz for the time of completion".to_owned(),
         };
         scope.wrong_column(table, name, problem);
     }

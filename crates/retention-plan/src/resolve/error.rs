@@ -64,11 +64,11 @@ pub enum Problem {
         user: String,
     },
     /// A column of the wrong type.
-    #[error("its type is {found}; {needed} expected")]
+    #[error("its type is {found}; expected {needed}")]
     Type {
         /// As the catalog has it.
         found: String,
-        /// What for, and which: `an age column: date, timestamp or timestamptz`.
+        /// Which, and what for: `date, timestamp or timestamptz for an age`.
         needed: String,
     },
     /// NOT NULL stands against NULL.
@@ -141,8 +141,10 @@ pub enum Problem {
     #[error("hmac needs a key; expected RETENTION_HMAC_KEY or RETENTION_HMAC_KEY_FILE")]
     NoHmacKey,
     /// The server does not take a value.
-    #[error("the value does not fit its type {found}: {said}")]
+    #[error("the server does not take {value:?} for its type {found}: {said}")]
     Value {
+        /// As the policy has it.
+        value: String,
         /// The type.
         found: String,
         /// What PostgreSQL said.

@@ -22,6 +22,8 @@ mod predicate;
 mod probe;
 mod rule;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod transform;
 
 pub use erasure::{ReachedTable, ResolvedErasure, erasure_tasks};

@@ -4,11 +4,11 @@ use super::error::Problem;
 use super::probe::Probe;
 use super::scope::Scope;
 use super::transform::of_row;
-use crate::catalog::{Table, array};
+use crate::catalog::Table;
 use crate::model::Column;
 use jiff::Timestamp;
-use pg_session::Sql;
-use retention_policy::{Condition, Op};
+use pg_session::{Sql, array_literal};
+use retention_policy::{Condition, Op, Scalar};
 
 /// The year 1: PostgreSQL does not read the years before it as we write them.
 const YEAR_ONE: i64 = -62_135_596_800;
@@ -26,7 +26,7 @@ pub(crate) fn older_than(column: &Column, cutoff: Timestamp) -> Result<Sql, Prob
         "date" => Ok(before.raw("(").append(&cutoff).raw(" AT TIME ZONE 'UTC')::date")),
         _ => Err(Problem::Type {
             found: column.type_name.clone(),
-            needed: "an age column: date, timestamp or timestamptz".to_owned(),
+            needed: "date, timestamp or timestamptz for an age".to_owned(),
         }),
     }
 }
@@ -47,9 +47,12 @@ pub(crate) fn conditions<'a>(
             due = due.raw(" AND ");
         }
         due = due.append(&compare(&of_row(column), column, &condition.op));
-        if let Some(sample) = sample(column, &condition.op) {
+        let values: Vec<String> = values(&condition.op).iter().map(Scalar::as_text).collect();
+        if let Some(first) = values.first() {
+            // Compared with one of its own values: with NULL the server would not read the other side at all.
+            let sample = Sql::new().param(first.as_str(), column.base_type.as_str());
             let expression = compare(&sample, column, &condition.op);
-            probes.push(Probe::new(scope, table, column, &expression));
+            probes.push(Probe::new(scope, table, column, values.join(", "), &expression));
         }
     }
     (due, probes)
@@ -59,13 +62,13 @@ pub(crate) fn conditions<'a>(
 fn compare(left: &Sql, column: &Column, op: &Op) -> Sql {
     let left = left.clone();
     let symbol = |symbol: &str| format!(" {} ", column.operator(symbol));
-    let one = |sign: &str, value: &retention_policy::Scalar| {
+    let one = |sign: &str, value: &Scalar| {
         left.clone()
             .raw(symbol(sign))
             .param(value.as_text(), column.base_type.as_str())
     };
-    let many = |sign: &str, quantifier: &str, values: &[retention_policy::Scalar]| {
-        let values = array(values.iter().map(retention_policy::Scalar::as_text));
+    let many = |sign: &str, quantifier: &str, values: &[Scalar]| {
+        let values = array_literal(values.iter().map(Scalar::as_text));
         left.clone()
             .raw(symbol(sign))
             .raw(format!("{quantifier} ("))
@@ -86,12 +89,13 @@ fn compare(left: &Sql, column: &Column, op: &Op) -> Sql {
     }
 }
 
-/// A value to compare with: one of the condition's own. With NULL the server would not read the other side at all.
-fn sample(column: &Column, op: &Op) -> Option<Sql> {
-    let value = match op {
-        Op::Eq(value) | Op::Ne(value) | Op::Lt(value) | Op::Le(value) | Op::Gt(value) | Op::Ge(value) => value,
-        Op::In(values) | Op::NotIn(values) => values.first()?,
-        Op::IsNull | Op::NotNull => return None,
-    };
-    Some(Sql::new().param(value.as_text(), column.base_type.as_str()))
+/// The values of an operator.
+fn values(op: &Op) -> &[Scalar] {
+    match op {
+        Op::Eq(value) | Op::Ne(value) | Op::Lt(value) | Op::Le(value) | Op::Gt(value) | Op::Ge(value) => {
+            std::slice::from_ref(value)
+        }
+        Op::In(values) | Op::NotIn(values) => values,
+        Op::IsNull | Op::NotNull => &[],
+    }
 }

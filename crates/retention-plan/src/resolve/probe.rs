@@ -12,12 +12,14 @@ pub struct Probe {
     rule: String,
     object: String,
     type_name: String,
+    value: String,
     sql: Sql,
 }
 
 impl Probe {
-    pub(crate) fn new(scope: &Scope<'_>, table: &Table, column: &Column, expression: &Sql) -> Self {
+    pub(crate) fn new(scope: &Scope<'_>, table: &Table, column: &Column, value: String, expression: &Sql) -> Self {
         Self {
+            value,
             rule: scope.rule.clone(),
             object: format!("{}.{}", table.relation.shown(), column.name),
             type_name: column.type_name.clone(),
@@ -41,6 +43,7 @@ pub async fn check_values(session: &Session, probes: &[Probe]) -> Result<Vec<Res
                     rule: probe.rule.clone(),
                     object: probe.object.clone(),
                     problem: Problem::Value {
+                        value: probe.value.clone(),
                         found: probe.type_name.clone(),
                         said: error.to_string(),
                     },

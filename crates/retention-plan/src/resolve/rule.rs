@@ -15,8 +15,8 @@ use pg_session::Sql;
 use retention_policy::{Action, OnChildren, Policy, Rule, cutoff};
 
 /// The task, and the values to be tried on the server. `None`: something is wrong, and noted in `scope`.
-pub(crate) fn task<'a>(
-    scope: &mut Scope<'a>,
+pub(crate) fn task(
+    scope: &mut Scope<'_>,
     policy: &Policy,
     rule: &Rule,
     as_of: Timestamp,
@@ -147,7 +147,7 @@ fn named_columns<'a>(scope: &mut Scope<'a>, table: &'a Table, rule: &Rule) {
     if !fit.contains(&column.base_type.as_str()) {
         let problem = Problem::Type {
             found: column.type_name.clone(),
-            needed: "a column of labels: text, varchar, text[] or jsonb".to_owned(),
+            needed: "text, varchar, text[] or jsonb for labels".to_owned(),
         };
         scope.wrong_column(table, &column.name, problem);
     }

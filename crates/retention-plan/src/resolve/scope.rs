@@ -106,10 +106,13 @@ impl<'a> Scope<'a> {
             return;
         }
         let leaves = self.catalog.leaves(table.relation.oid);
+        let mut more = 0;
+        let mut told = None;
         for leaf in leaves
             .into_iter()
             .filter(|leaf| leaf.relation.oid != table.relation.oid)
         {
+            let before = self.errors.len();
             match leaf.kind {
                 RelationKind::ForeignTable => {
                     let partition = leaf.relation.shown();
@@ -121,6 +124,21 @@ impl<'a> Scope<'a> {
                 }
                 _ => self.may_one(leaf, right),
             }
+            // What thousands of partitions lack is told of the first.
+            if told.is_some() && self.errors.len() > before {
+                self.errors.truncate(before);
+                more += 1;
+            } else if self.errors.len() > before {
+                told = Some(before);
+            }
+        }
+        for error in self
+            .errors
+            .iter_mut()
+            .skip(told.unwrap_or(usize::MAX))
+            .filter(|_| more > 0)
+        {
+            error.object = format!("{} (and {more} more)", error.object);
         }
     }
 

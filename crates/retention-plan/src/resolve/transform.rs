@@ -30,8 +30,8 @@ pub(crate) struct Change {
     pub(crate) set: Sql,
     /// It is not anonymous yet. Never NULL where it matters: NULL counts as false.
     pub(crate) guard: Sql,
-    /// An expression that fails on the server if the column cannot take the results.
-    pub(crate) probe: Option<Sql>,
+    /// A result, and an expression that fails on the server if the column cannot take it.
+    pub(crate) probe: Option<(String, Sql)>,
 }
 
 /// The column as the row has it: `t."c"`.
@@ -43,7 +43,6 @@ pub(crate) fn of_row(column: &Column) -> Sql {
 pub(crate) fn change(column: &Column, transform: &Transform, keys: &Keys) -> Result<Change, Problem> {
     let value = of_row(column);
     let set = |expression: &Sql| Sql::new().ident(&column.name).raw(" = ").append(expression);
-    let is_domain = column.base_type != column.type_name && column.max_chars.is_none();
     match transform {
         Transform::Null => {
             if column.not_null {
@@ -52,18 +51,18 @@ pub(crate) fn change(column: &Column, transform: &Transform, keys: &Keys) -> Res
             Ok(Change {
                 set: set(&Sql::text("NULL")),
                 guard: value.raw(" IS NOT NULL"),
-                probe: is_domain.then(|| Sql::text(format!("NULL::{}", column.type_name))),
+                probe: is_domain(column).then(|| ("NULL".to_owned(), Sql::text(format!("NULL::{}", column.type_name)))),
             })
         }
         Transform::Constant(constant) => {
             let text = constant.as_text();
             let chars = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
             fits(column, chars)?;
-            let constant = Sql::new().param(text, column.type_name.as_str());
+            let constant = Sql::new().param(text.as_str(), column.type_name.as_str());
             Ok(Change {
                 set: set(&constant),
                 guard: value.raw(" IS DISTINCT FROM ").append(&constant),
-                probe: Some(constant.clone().raw(" IS DISTINCT FROM ").append(&constant)),
+                probe: Some((text, constant.clone().raw(" IS DISTINCT FROM ").append(&constant))),
             })
         }
         Transform::Hmac => hmac(column, keys),
@@ -73,10 +72,15 @@ pub(crate) fn change(column: &Column, transform: &Transform, keys: &Keys) -> Res
             Ok(Change {
                 set: set(&rounded),
                 guard: value.raw(" IS DISTINCT FROM ").append(&rounded),
-                probe: is_domain.then(|| Sql::text(format!("pg_catalog.now()::{}", column.type_name))),
+                probe: None,
             })
         }
     }
+}
+
+/// A domain can have checks of its own. (Or a type with a precision, for which the same may be tried.)
+fn is_domain(column: &Column) -> bool {
+    column.base_type != column.type_name
 }
 
 fn fits(column: &Column, needed: u32) -> Result<(), Problem> {
@@ -94,7 +98,7 @@ fn hmac(column: &Column, keys: &Keys) -> Result<Change, Problem> {
     if !matches!(column.base_type.as_str(), "text" | "character varying") {
         return Err(Problem::Type {
             found: column.type_name.clone(),
-            needed: "hmac: text or varchar".to_owned(),
+            needed: "text or varchar for hmac".to_owned(),
         });
     }
     fits(column, HMAC_CHARS)?;
@@ -114,7 +118,7 @@ fn hmac(column: &Column, keys: &Keys) -> Result<Change, Problem> {
     Ok(Change {
         set,
         guard,
-        probe: (column.type_name != column.base_type).then(|| Sql::text(sample)),
+        probe: is_domain(column).then(|| ("an HMAC".to_owned(), Sql::text(sample))),
     })
 }
 
@@ -147,7 +151,7 @@ fn truncate_ip(column: &Column, v4: u8, v6: u8) -> Result<Change, Problem> {
         _ => {
             return Err(Problem::Type {
                 found: column.type_name.clone(),
-                needed: "truncate-ip: inet, cidr, text or varchar".to_owned(),
+                needed: "inet, cidr, text or varchar for truncate-ip".to_owned(),
             });
         }
     };
@@ -195,7 +199,7 @@ fn generalised(column: &Column, unit: Unit) -> Result<Sql, Problem> {
         _ => {
             return Err(Problem::Type {
                 found: column.type_name.clone(),
-                needed: "generalise-date: date, timestamp or timestamptz".to_owned(),
+                needed: "date, timestamp or timestamptz for generalise-date".to_owned(),
             });
         }
     };
