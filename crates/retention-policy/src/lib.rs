@@ -9,11 +9,11 @@
 //! | module | owns |
 //! |---|---|
 //! | [`policy`] | the types: [`Policy`], [`Rule`], [`Erasure`] |
-//! | [`read`] | bytes become a [`LoadedPolicy`]: formats, limits, digest |
+//! | [`mod@read`] | bytes become a [`LoadedPolicy`]: formats, limits, digest |
 //! | `document` | the document as it is written, and its JSON Schema |
-//! | [`check`] | what a policy must satisfy, whoever made it |
+//! | [`mod@check`] | what a policy must satisfy, whoever made it |
 //! | [`builtin`] | the rules for those who have no policy file, and `RETENTION_DAYS` |
-//! | [`cutoff`] | the one formula from a term to a point in time |
+//! | [`mod@cutoff`] | the one formula from a term to a point in time |
 //! | [`error`] | every way in which a policy is refused |
 
 pub mod builtin;

@@ -18,7 +18,7 @@ use crate::policy::{
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The policy as JSON on one line: keys in the order of their letters, nothing that has its default, no spaces. [`crate::read`] reads it
+/// The policy as JSON on one line: keys in the order of their letters, nothing that has its default, no spaces. [`crate::read()`] reads it
 /// back to the same policy.
 pub fn canonical(policy: &Policy) -> String {
     // These types hold nothing that cannot be JSON: text keys, finite numbers.

@@ -65,8 +65,6 @@ const PIECES: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
     #[test]
     fn json_and_yaml_say_the_same(written in arbitrary::policy()) {
         prop_assert_eq!(check(&written), vec![]);
