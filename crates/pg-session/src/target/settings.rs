@@ -1,9 +1,8 @@
 //! Owns the settings of a session, and the proof that it is one: not a pooler's.
 
-use crate::error::DbError;
-use crate::session::Session;
+use crate::error::{DbError, Kind};
 use std::time::Duration;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// What a session is for; it shows in `application_name`.
 #[derive(Debug, Clone)]
@@ -46,41 +45,60 @@ pub(super) struct Facts {
     pub(super) is_one_session: bool,
 }
 
-/// Sets a session up. The two statements are apart on purpose: a pooler may give them to two connections.
+/// Sets a session up. The two messages are apart on purpose: a pooler may give them to two connections. Nothing is
+/// prepared: to forget a prepared statement is one more message, at a time of its own.
 pub(super) async fn apply(client: &Client, options: &SessionOptions, mark: &str) -> Result<Facts, DbError> {
-    let first = client.simple_query(&text(options, mark)).await?;
-    let pid = first.iter().rev().find_map(|message| match message {
-        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-        _ => None,
-    });
-    let row = client
-        .query_one(
-            &format!(
-                "SELECT pg_catalog.pg_backend_pid()::text, pg_catalog.current_setting('{MARK}', true), \
-                 pg_catalog.current_setting('server_version_num')::int, pg_catalog.pg_is_in_recovery(), \
-                 pg_catalog.current_setting('transaction_read_only') = 'on', \
-                 pg_catalog.current_setting('session_replication_role') <> 'origin'"
-            ),
-            &[],
-        )
-        .await?;
-    let second: String = row.try_get(0)?;
-    let found: Option<String> = row.try_get(1)?;
-    let version = u32::try_from(row.try_get::<_, i32>(2)?).unwrap_or_default();
+    let first = row(client, &text(options, mark)).await?;
+    let facts = row(
+        client,
+        &format!(
+            "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('{MARK}', true), \
+             pg_catalog.current_setting('server_version_num'), pg_catalog.pg_is_in_recovery(), \
+             pg_catalog.current_setting('transaction_read_only') = 'on', \
+             pg_catalog.current_setting('session_replication_role') <> 'origin'"
+        ),
+    )
+    .await?;
+    let [pid, found, version, in_recovery, read_only, is_replica] = facts.as_slice() else {
+        return Err(unexpected());
+    };
+    let version = version
+        .as_deref()
+        .and_then(|version| version.parse().ok())
+        .ok_or_else(unexpected)?;
+    let is_true = |value: &Option<String>| value.as_deref() == Some("t");
     if version >= 170_000 {
         // A limit for whole transactions that somebody set for the role would end long steps half-way, again and again.
         client.batch_execute("SET transaction_timeout = 0").await?;
     }
-    if row.try_get(5)? {
+    if is_true(is_replica) {
         // With `replica`, foreign keys are not looked at: rows would be left without their parents.
         client.batch_execute("SET session_replication_role = origin").await?;
     }
     Ok(Facts {
         version,
-        in_recovery: row.try_get(3)?,
-        read_only: row.try_get(4)?,
-        is_one_session: pid.as_deref() == Some(second.as_str()) && found.as_deref() == Some(mark),
+        in_recovery: is_true(in_recovery),
+        read_only: is_true(read_only),
+        is_one_session: first.first() == Some(pid) && found.as_deref() == Some(mark),
     })
+}
+
+/// The last row of statements that travel together.
+async fn row(client: &Client, text: &str) -> Result<Vec<Option<String>>, DbError> {
+    let messages = client.simple_query(text).await?;
+    let row = messages.iter().rev().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    let row = row.ok_or_else(unexpected)?;
+    Ok((0..row.len()).map(|at| row.get(at).map(str::to_owned)).collect())
+}
+
+fn unexpected() -> DbError {
+    DbError::new(
+        Kind::Other,
+        "the server's answer to the first statements is not PostgreSQL's",
+    )
 }
 
 fn text(options: &SessionOptions, mark: &str) -> String {
@@ -113,17 +131,20 @@ fn literal(text: &str) -> String {
 /// What two sessions that are open at the same time tell about a pooler, which a single idle one hides: it gives the
 /// connection that was used last to whoever asks next.
 ///
-/// `other` was opened after `session` and has the mark `others`. It holds its connection, then `session` must still have
-/// its own.
-pub(super) async fn shares_connections(session: &Session, mark: &str, other: &Client) -> Result<bool, DbError> {
-    let mark_of = format!("SELECT pg_catalog.current_setting('{MARK}', true)");
+/// `other` was opened after `session` and has no mark. It takes a connection while `session` rests, and gives it back
+/// before `session` goes on: whichever of the two orders the pooler keeps, one of them is seen on the other's connection.
+pub(super) async fn shares_connections(session: &Client, mark: &str, other: &Client) -> Result<bool, DbError> {
+    let find = format!("SELECT pg_catalog.current_setting('{MARK}', true)");
+    let is_ours = async |client: &Client| -> Result<bool, DbError> {
+        let found = row(client, &find).await?;
+        Ok(found.first().is_some_and(|found| found.as_deref() == Some(mark)))
+    };
     // A pooler by statement refuses BEGIN.
-    if other.batch_execute("BEGIN").await.is_err() {
+    if other.batch_execute("BEGIN").await.is_err() || is_ours(other).await? || !is_ours(session).await? {
         return Ok(true);
     }
-    let theirs: Option<String> = other.query_one(&mark_of, &[]).await?.try_get(0)?;
-    let ours: Option<String> = session.client.query_one(&mark_of, &[]).await?.try_get(0)?;
-    Ok(theirs.as_deref() == Some(mark) || ours.as_deref() != Some(mark))
+    other.batch_execute("ROLLBACK").await?;
+    Ok(!is_ours(session).await? || !is_ours(session).await?)
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl Way<'_> {
         let mark = mark();
         let facts = settings::apply(&client, options, &mark)
             .await
-            .map_err(|source| failure::said(self.place(), source))?;
+            .map_err(|source| self.said(source))?;
         if !facts.is_one_session {
             return Err(self.pooler("two statements of one session reached two connections"));
         }
@@ -155,10 +155,19 @@ impl Way<'_> {
             }
             Err(error) => return Err(error),
         };
-        match settings::shares_connections(session, mark, &other).await {
+        match settings::shares_connections(&session.client, mark, &other).await {
             Ok(false) => Ok(()),
             Ok(true) => Err(self.pooler("settings of one session were seen in another, or were lost")),
-            Err(source) => Err(failure::said(self.place(), source)),
+            Err(source) => Err(self.said(source)),
+        }
+    }
+
+    /// What the server said to the first statements of a session.
+    fn said(&self, source: DbError) -> TargetError {
+        match source.code.as_deref() {
+            // It was prepared a moment ago, or never by us.
+            Some("26000" | "42P05") => self.pooler("a prepared statement was lost"),
+            _ => failure::said(self.place(), source),
         }
     }
 
