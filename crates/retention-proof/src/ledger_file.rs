@@ -268,3 +268,29 @@ fn failed(what: &'static str, path: &Path, source: io::Error) -> LedgerError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_failed_append_the_ledger_must_be_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.jsonl");
+        let key = LedgerKey::new("0123456789abcdef").unwrap();
+        let (mut ledger, _) = LedgerFile::open(&path, &key).unwrap();
+        let good = std::mem::replace(&mut ledger.file, File::open(&path).unwrap());
+        let before = ledger.tip();
+        let at = Timestamp::UNIX_EPOCH;
+        let error = ledger.append(&[key.mac("1")], at).unwrap_err();
+        assert!(matches!(error, LedgerError::Io { what: "write", .. }), "{error:?}");
+        assert_eq!(ledger.tip(), before);
+        // Even if the disk is well again: what is on it is not known.
+        ledger.file = good;
+        let error = ledger.append(&[key.mac("1")], at).unwrap_err();
+        assert!(matches!(error, LedgerError::Broken { .. }), "{error:?}");
+        drop(ledger);
+        let (mut ledger, _) = LedgerFile::open(&path, &key).unwrap();
+        assert_eq!(ledger.append(&[key.mac("1")], at).unwrap().seq, 1);
+    }
+}

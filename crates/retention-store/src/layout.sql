@@ -71,9 +71,8 @@ CREATE TABLE IF NOT EXISTS retention.hold (
   CHECK ((released_at IS NULL) = (released_by IS NULL))
 );
 
--- Every batch looks its rows up here.
-CREATE INDEX IF NOT EXISTS hold_active ON retention.hold (value, column_name, table_name, table_schema)
-  WHERE released_at IS NULL;
+-- Every batch looks its rows up here. Hash: a value may be longer than a B-tree takes.
+CREATE INDEX IF NOT EXISTS hold_active ON retention.hold USING hash (value) WHERE released_at IS NULL;
 
 -- Requests of single subjects. The key is forgotten when the request is done; its MAC stays.
 CREATE TABLE IF NOT EXISTS retention.erasure (

@@ -220,6 +220,11 @@ async fn holds_are_listed_released_and_summed_up() {
     assert_eq!(hold::list(&session, true, 0, 1).await.unwrap(), [released]);
     assert_eq!(hold::list(&session, true, placed[1].id, 10).await.unwrap(), placed[2..]);
 
+    // A value of any length.
+    let long = "x".repeat(100_000);
+    let kept = hold::add(&session, &new(None, &long), PATIENCE).await.unwrap();
+    assert_eq!(kept.value, long);
+
     // A hold by a name that is gone protects nothing: it is told.
     session
         .batch("ALTER TABLE public.t RENAME COLUMN x TO y")
