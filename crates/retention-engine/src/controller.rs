@@ -100,3 +100,120 @@ impl Controller {
         self.size = (self.size / 2.0).max(self.min);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TARGET: Duration = Duration::from_millis(20);
+
+    fn bounds(density: f64) -> Bounds {
+        Bounds {
+            first: 64,
+            min: 1,
+            max: 1 << 16,
+            density,
+        }
+    }
+
+    /// A machine: a fixed cost a batch, one for looking at a unit, one for each row.
+    #[derive(Debug, Clone, Copy)]
+    struct Machine {
+        fixed: f64,
+        unit: f64,
+        row: f64,
+    }
+
+    impl Machine {
+        fn run(self, controller: &mut Controller, density: f64) -> Duration {
+            let units = controller.size();
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let rows = (units as f64 * density).round() as u64;
+            let took = Duration::from_secs_f64(self.fixed + units as f64 * self.unit + rows as f64 * self.row);
+            controller.done(units, rows, took);
+            took
+        }
+
+        /// Whether any batch of at least one unit can meet the target.
+        fn can(self, density: f64) -> bool {
+            self.fixed + self.unit + density.ceil() * self.row < TARGET.as_secs_f64() / 4.0
+        }
+    }
+
+    prop_compose! {
+        fn machine()(fixed in 0.0..0.002_f64, unit in 1e-7..1e-4_f64, row in 1e-7..1e-5_f64) -> Machine {
+            Machine { fixed, unit, row }
+        }
+    }
+
+    prop_compose! {
+        /// One that can be slowed down and still meet the target.
+        fn quick()(fixed in 0.0..0.002_f64, unit in 1e-7..1e-4_f64, row in 1e-7..1.2e-6_f64) -> Machine {
+            Machine { fixed, unit, row }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_linear_machine_is_met(machine in machine(), density in 1.0..200.0_f64, guess in 1.0..200.0_f64) {
+            prop_assume!(machine.can(density));
+            let mut controller = Controller::new(TARGET, bounds(guess));
+            for _ in 0..40 {
+                machine.run(&mut controller, density);
+            }
+            for _ in 0..20 {
+                let took = machine.run(&mut controller, density);
+                prop_assert!(took <= TARGET * 2, "{took:?}");
+                // Large enough to be worth it, unless a bound of size keeps it small.
+                let most = controller.size() >= 1 << 16 || guess > density;
+                prop_assert!(most || took >= TARGET / 4, "{took:?} at {}", controller.size());
+            }
+        }
+
+        #[test]
+        fn ten_times_slower_is_met_after_one_batch(machine in quick(), density in 1.0..200.0_f64) {
+            let slow = Machine { fixed: machine.fixed, unit: machine.unit * 10.0, row: machine.row * 10.0 };
+            prop_assume!(slow.can(density));
+            let mut controller = Controller::new(TARGET, bounds(density));
+            for _ in 0..40 {
+                machine.run(&mut controller, density);
+            }
+            slow.run(&mut controller, density);
+            for _ in 0..10 {
+                let took = slow.run(&mut controller, density);
+                prop_assert!(took <= TARGET * 2, "{took:?}");
+            }
+        }
+
+        #[test]
+        fn rows_after_a_long_stretch_without_any_are_no_shock(machine in machine(), density in 1.0..200.0_f64) {
+            prop_assume!(machine.can(density));
+            let mut controller = Controller::new(TARGET, bounds(density));
+            for _ in 0..20 {
+                machine.run(&mut controller, density);
+            }
+            for _ in 0..200 {
+                machine.run(&mut controller, 0.0);
+            }
+            let took = machine.run(&mut controller, density);
+            prop_assert!(took <= TARGET * 5, "{took:?}");
+        }
+
+        #[test]
+        fn a_size_is_never_nothing(steps in prop::collection::vec((0..1000_u64, 0..10_000_000_u64, any::<bool>()), 1..50)) {
+            let mut controller = Controller::new(TARGET, bounds(60.0));
+            for (rows, micros, locked) in steps {
+                let before = controller.size();
+                if locked {
+                    controller.locked();
+                    prop_assert!(controller.size() <= before);
+                } else {
+                    controller.done(before, rows, Duration::from_micros(micros));
+                    prop_assert!(controller.size() <= before * 2 + 1);
+                }
+                prop_assert!((1..=1 << 16).contains(&controller.size()));
+            }
+        }
+    }
+}

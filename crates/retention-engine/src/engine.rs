@@ -224,6 +224,7 @@ impl Engine {
     ) -> Result<Option<u64>, EngineError> {
         let mut fewest = u64::MAX;
         let mut fruitless = 0;
+        let mut round = 0;
         let mut leaves: Vec<State> = task
             .leaves
             .iter()
@@ -241,7 +242,7 @@ impl Engine {
             sums.skipped = false;
             for (leaf, state) in task.leaves.iter().zip(&mut leaves) {
                 if *state == State::Open {
-                    match self.sweep(task, leaf, sums, strategies).await? {
+                    match self.sweep(task, leaf, round, sums, strategies).await? {
                         Swept::Through => {}
                         Swept::Gone => *state = State::Gone,
                         Swept::Stopped => return Ok(None),
@@ -262,6 +263,7 @@ impl Engine {
             if left.free == 0 {
                 return Ok(Some(0));
             }
+            round += 1;
             let remaining = left.free + left.blocked;
             if remaining < fewest {
                 fewest = remaining;
@@ -303,6 +305,7 @@ impl Engine {
         &mut self,
         task: &Task,
         leaf: &Leaf,
+        round: u32,
         sums: &mut Sums,
         strategies: &mut Vec<String>,
     ) -> Result<Swept, EngineError> {
@@ -328,6 +331,8 @@ impl Engine {
         }
         let (strategy, by) = match (leaf.strategy, &task.work) {
             (Strategy::HotPasses, Work::Anonymise { .. }) => (Strategy::HotPasses, None),
+            // What they leave twice may lie behind rows that a trigger keeps, which they find first every time.
+            (Strategy::Keyset | Strategy::Limited, _) if round >= 2 => (Strategy::TidRange, None),
             (Strategy::Keyset, _) => match (&leaf.keyset, task.cutoff) {
                 (Some(column), Some(cutoff)) => (Strategy::Keyset, Some((column, cutoff))),
                 _ => (Strategy::TidRange, None),

@@ -155,7 +155,7 @@ impl Engine {
         }
         match ended {
             Ended::Done(done) => {
-                job.sums.skipped |= skip_locked;
+                job.sums.skipped |= skip_locked || taking.limit.is_some();
                 job.moved_on();
                 self.account(job, done);
                 Ok(Step::On(done))

@@ -74,9 +74,8 @@ async fn a_locked_table_ends_the_rule_after_the_patience() {
 
 #[tokio::test]
 async fn a_deadlock_is_tried_again() {
-    let world = World::new(EVENTS).await;
-    world.run("ALTER SYSTEM SET deadlock_timeout = '50ms'").await;
-    world.run("SELECT pg_reload_conf()").await;
+    let settings = pg_cluster::Options::default().set("deadlock_timeout", "50ms");
+    let world = World::alone(&settings, EVENTS).await;
     let mut running = world
         .begin(
             vec![delete("events")],

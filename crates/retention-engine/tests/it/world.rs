@@ -64,7 +64,12 @@ impl World {
         Self::on(shared(), sql).await
     }
 
-    pub(crate) async fn on(cluster: Arc<Cluster>, sql: &str) -> Self {
+    /// On a server of its own, for what a server shares: settings, the horizon of old snapshots.
+    pub(crate) async fn alone(options: &pg_cluster::Options, sql: &str) -> Self {
+        Self::on(Arc::new(Cluster::start(Major::any(), options).unwrap()), sql).await
+    }
+
+    async fn on(cluster: Arc<Cluster>, sql: &str) -> Self {
         let database = format!("w{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         cluster.create_database(&database).await.unwrap();
         let admin = cluster.connect(&database).await.unwrap();
