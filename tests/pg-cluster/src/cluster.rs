@@ -1,65 +1,29 @@
-//! Owns one server: its folder, its process, its settings.
+//! Owns one server: start, stop, what it is called.
 
-use crate::install::{Install, Major, Unavailable};
-use std::fmt::Write as _;
-use std::io;
-use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// Root may not run a server: then it runs as this user (`nobody` on every Linux we know).
-const UNPRIVILEGED: u32 = 65534;
-/// A server that has not come up by then will not.
-const PATIENCE: Duration = Duration::from_secs(60);
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustix::process::Signal;
 
-/// What can go wrong.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It is not here.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-    /// A file or process.
-    #[error("cannot {doing}")]
-    Io {
-        /// What was done.
-        doing: &'static str,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
-    /// A program failed.
-    #[error("{program} failed: {said}")]
-    Failed {
-        /// Which.
-        program: &'static str,
-        /// Its output.
-        said: String,
-    },
-    /// The server said no.
-    #[error("the server said no")]
-    Sql(#[from] tokio_postgres::Error),
-}
+use crate::disk::SmallDisk;
+use crate::error::{Error, file_error, io_error};
+use crate::home::Home;
+use crate::install::{Install, Major};
+use crate::options::{self, Options};
+use crate::{ports, processes, template, user};
 
-/// How a server is set up.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Lines for postgresql.conf.
-    pub settings: Vec<(String, String)>,
-    /// Keep data safe from a power cut (slow); tests do not need it.
-    pub fsync: bool,
-}
+/// A server that has not come up by then will not. Recovery of a large crashed one takes a while.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// The same for stopping; then it is killed.
+const STOPPING: Duration = Duration::from_mins(1);
+/// Between two looks.
+const PACE: Duration = Duration::from_millis(10);
 
-impl Options {
-    /// Adds a setting.
-    #[must_use]
-    pub fn set(mut self, name: &str, value: &str) -> Self {
-        self.settings.push((name.to_owned(), value.to_owned()));
-        self
-    }
-}
+/// What may stand in an address as it is (RFC 3986, "unreserved").
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How a server is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,13 +34,16 @@ pub enum Stop {
     Immediate,
 }
 
-/// A running server; dropping it stops it and removes its folder.
+/// A running server; dropping it stops it and removes its folder, and so does the end of this process, however it ends.
 #[derive(Debug)]
 pub struct Cluster {
-    folder: tempfile::TempDir,
-    install: Install,
+    pub(crate) server: Option<Child>,
+    pub(crate) install: Install,
+    pub(crate) options: Options,
     port: u16,
-    server: Option<Child>,
+    /// Before the folder, which it is in.
+    disk: Option<SmallDisk>,
+    pub(crate) home: Home,
 }
 
 impl Cluster {
@@ -85,141 +52,165 @@ impl Cluster {
     /// # Errors
     /// There is no such PostgreSQL, or it does not start; the message has the end of its log.
     pub fn start(major: Major, options: &Options) -> Result<Self, Error> {
-        let install = major.find()?;
-        let folder = tempfile::Builder::new()
-            .prefix("pg-")
-            .tempdir()
-            .map_err(io_error("make a folder"))?;
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))
-            .map_err(io_error("open the folder"))?;
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data).map_err(io_error("make the data folder"))?;
-        if as_root() {
-            for path in [folder.path(), &data] {
-                chown(path, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).map_err(io_error("give the folder away"))?;
+        let install = user::reachable(&major.ensure()?)?;
+        Self::build(install, options.clone(), None, |install, home| {
+            template::make(install, &options.initdb, &home.data())?;
+            match &options.password {
+                Some(password) => template::set_password(install, &home.data(), password),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// A server whose data folder is made by `fill`; `upstream` is the primary's address for a replica.
+    pub(crate) fn build(
+        install: Install,
+        options: Options,
+        upstream: Option<&str>,
+        fill: impl FnOnce(&Install, &Home) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let home = Home::new()?;
+        fill(&install, &home)?;
+        let disk = options
+            .small_disk_mib
+            .map(|mib| SmallDisk::mount(home.path(), mib))
+            .transpose()?;
+        let mut cluster = Self {
+            server: None,
+            install,
+            options,
+            port: 0,
+            disk,
+            home,
+        };
+        if let Some(tls) = &cluster.options.tls {
+            let certificates = tls.make()?;
+            let ca = cluster.home.path().join("ca.pem");
+            fs::write(&ca, certificates.authority).map_err(file_error("write", &ca))?;
+            cluster.write("server.pem", &certificates.server)?;
+            cluster.write("server.key", &certificates.key)?;
+        }
+        cluster.write("data/pg_hba.conf", &options::access(&cluster.options))?;
+        for _ in 0..10 {
+            cluster.port = ports::free().map_err(io_error("find a free port"))?;
+            let text = options::configuration(&cluster.options, cluster.port, cluster.home.path(), upstream);
+            cluster.write("data/postgresql.conf", &text)?;
+            match cluster.start_again() {
+                // Somebody was quicker.
+                Err(Error::Failed { said, .. }) if said.contains("Address already in use") => {
+                    cluster.server = None;
+                    let _ = fs::remove_file(cluster.log_file());
+                }
+                done => return done.map(|()| cluster),
             }
         }
-        let output = command(&install, "initdb")
-            .args([
-                "--auth=trust",
-                "--no-sync",
-                "--username=postgres",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--pgdata",
-            ])
-            .arg(&data)
-            .output()
-            .map_err(io_error("run initdb"))?;
-        if !output.status.success() {
-            return Err(Error::Failed {
-                program: "initdb",
-                said: String::from_utf8_lossy(&output.stderr).into_owned(),
-            });
-        }
-        let mut cluster = Self {
-            folder,
-            install,
-            port: free_port().map_err(io_error("find a free port"))?,
-            server: None,
-        };
-        cluster.configure(options)?;
-        cluster.start_again()?;
-        Ok(cluster)
+        Err(Error::Failed {
+            program: "postgres",
+            said: "each of ten ports was taken between its choice and its use".to_owned(),
+        })
     }
 
-    fn configure(&self, options: &Options) -> Result<(), Error> {
-        let socket = self.folder.path().display().to_string();
-        let mut text = format!(
-            "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = '{socket}'\nmax_connections = 50\n\
-             shared_buffers = '64MB'\nlog_min_messages = warning\n",
-            self.port
-        );
-        if !options.fsync {
-            text.push_str("fsync = off\nfull_page_writes = off\n");
-        }
-        for (name, value) in &options.settings {
-            let _ = writeln!(text, "{name} = '{}'", value.replace('\'', "''"));
-        }
-        let conf = self.data().join("postgresql.auto.conf");
-        std::fs::write(&conf, text).map_err(io_error("write the settings"))?;
-        if as_root() {
-            chown(&conf, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).map_err(io_error("give the settings away"))?;
-        }
-        Ok(())
+    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        user::write_private(&self.home.path().join(name), text)
     }
 
-    /// Starts the server that was stopped; same port, same data.
+    /// Starts the server that was stopped, or has crashed; same port, same data. One that runs is left alone.
     ///
     /// # Errors
     /// It does not come up.
     pub fn start_again(&mut self) -> Result<(), Error> {
-        let log = std::fs::File::options()
+        if let Some(server) = &mut self.server
+            && server.try_wait().map_err(io_error("look at the server"))?.is_none()
+        {
+            return Ok(());
+        }
+        let log = self.log_file();
+        let log = fs::File::options()
             .create(true)
             .append(true)
-            .open(self.folder.path().join("log"))
-            .map_err(io_error("open the log"))?;
-        let server = command(&self.install, "postgres")
+            .open(&log)
+            .map_err(file_error("open", &log))?;
+        let program = self.install.bin.join("postgres");
+        let mut command = match &self.disk {
+            Some(disk) => disk.command(&program),
+            None => user::command(&program),
+        };
+        let server = command
             .arg("-D")
             .arg(self.data())
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .map_err(io_error("start the server"))?;
-        self.server = Some(server);
+            .map_err(file_error("start", &program))?;
+        let server = self.server.insert(server);
+        let pid_file = self.home.data().join("postmaster.pid");
         let end = Instant::now() + PATIENCE;
         loop {
-            if self.is_ready() {
+            let told = fs::read_to_string(&pid_file).unwrap_or_default();
+            if is_ready(&told, server.id()) {
                 return Ok(());
             }
-            let gone = self.server.as_mut().and_then(|server| server.try_wait().ok().flatten());
+            let gone = server.try_wait().map_err(io_error("look at the server"))?;
             if gone.is_some() || Instant::now() > end {
                 return Err(Error::Failed {
                     program: "postgres",
                     said: self.log(),
                 });
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PACE);
         }
     }
 
-    /// The postmaster writes `ready` into its pid file when sessions are let in.
-    fn is_ready(&self) -> bool {
-        std::fs::read_to_string(self.data().join("postmaster.pid"))
-            .ok()
-            .and_then(|text| text.lines().nth(7).map(|line| line.trim() == "ready"))
-            .unwrap_or(false)
-    }
-
-    /// Stops the server.
+    /// Stops the server, also one that is paused.
     ///
     /// # Errors
-    /// It does not stop.
+    /// It does not stop; then it is killed.
     pub fn stop(&mut self, how: Stop) -> Result<(), Error> {
         let Some(mut server) = self.server.take() else {
             return Ok(());
         };
         let signal = match how {
-            Stop::Fast => "INT",
-            Stop::Immediate => "QUIT",
+            Stop::Fast => Signal::INT,
+            Stop::Immediate => Signal::QUIT,
         };
-        let _ = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(server.id().to_string())
-            .status();
-        server.wait().map_err(io_error("wait for the server"))?;
+        // Nothing to do where it has ended by itself; `wait` sees that.
+        let _ = processes::signal(server.id(), signal);
+        for pid in processes::children(server.id()).unwrap_or_default() {
+            let _ = processes::signal(pid, Signal::CONT);
+        }
+        let _ = processes::signal(server.id(), Signal::CONT);
+        let end = Instant::now() + STOPPING;
+        while server.try_wait().map_err(io_error("wait for the server"))?.is_none() {
+            if Instant::now() > end {
+                let _ = server.kill();
+                let _ = server.wait();
+                return Err(Error::Failed {
+                    program: "postgres",
+                    said: format!("no stop within {} s\n{}", STOPPING.as_secs(), self.log()),
+                });
+            }
+            std::thread::sleep(PACE);
+        }
         Ok(())
+    }
+
+    /// Stops it (fast) and starts it again.
+    ///
+    /// # Errors
+    /// It does not stop, or does not come up.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.stop(Stop::Fast)?;
+        self.start_again()
     }
 
     /// The data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.home.data()
     }
 
     /// A folder of ours, for sockets and files.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        self.home.path()
     }
 
     /// 14, 15, ...
@@ -227,45 +218,43 @@ impl Cluster {
         self.install.major
     }
 
-    /// The port on 127.0.0.1.
+    /// The port on 127.0.0.1, and of the socket in [`Self::folder`].
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// `postgres://postgres@127.0.0.1:port/database`.
+    /// The process that all others of this server come from; none while it is stopped.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
+    }
+
+    /// The authority's certificate, in PEM, where [`Options::tls`] asked for it.
+    pub fn ca(&self) -> Option<PathBuf> {
+        self.options.tls.as_ref().map(|_| self.home.path().join("ca.pem"))
+    }
+
+    /// The empty folder on the small disk, for `CREATE TABLESPACE ... LOCATION`, where [`Options::small_disk_mib`] asked
+    /// for it.
+    pub fn small_disk(&self) -> Option<&Path> {
+        self.disk.as_ref().map(SmallDisk::path)
+    }
+
+    /// `postgres://postgres[:password]@127.0.0.1:port/database`.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+        let password = self.options.password.as_ref().map_or_else(String::new, |password| {
+            format!(":{}", utf8_percent_encode(password, RESERVED))
+        });
+        let database = utf8_percent_encode(database, RESERVED);
+        format!("postgres://postgres{password}@127.0.0.1:{}/{database}", self.port)
     }
 
     /// What the server wrote.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        fs::read(self.log_file()).map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
     }
 
-    /// A connection, driven by a task of its own.
-    ///
-    /// # Errors
-    /// The server said no.
-    pub async fn connect(&self, database: &str) -> Result<tokio_postgres::Client, Error> {
-        let (client, connection) = tokio_postgres::connect(&self.url(database), tokio_postgres::NoTls).await?;
-        tokio::spawn(connection);
-        Ok(client)
-    }
-
-    /// Makes a database.
-    ///
-    /// # Errors
-    /// The server said no.
-    pub async fn create_database(&self, name: &str) -> Result<(), Error> {
-        self.execute("postgres", &format!("CREATE DATABASE \"{name}\"")).await
-    }
-
-    /// Runs statements in a session of their own.
-    ///
-    /// # Errors
-    /// The server said no.
-    pub async fn execute(&self, database: &str, sql: &str) -> Result<(), Error> {
-        Ok(self.connect(database).await?.batch_execute(sql).await?)
+    fn log_file(&self) -> PathBuf {
+        self.home.path().join("log")
     }
 }
 
@@ -275,42 +264,23 @@ impl Drop for Cluster {
     }
 }
 
-fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> Error {
-    move |source| Error::Io { doing, source }
+/// The server writes `ready` into its pid file when sessions are let in. The file may be of one that was killed.
+fn is_ready(pid_file: &str, pid: u32) -> bool {
+    let mut lines = pid_file.lines();
+    lines.next().and_then(|line| line.trim().parse().ok()) == Some(pid)
+        && lines.nth(6).is_some_and(|line| line.trim() == "ready")
 }
 
-fn as_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|me| std::os::unix::fs::MetadataExt::uid(&me) == 0)
-}
+#[cfg(test)]
+mod tests {
+    use super::is_ready;
 
-/// A program of the installation, under a user that may run it, and gone when we are.
-fn command(install: &Install, program: &str) -> Command {
-    let path = install.bin.join(program);
-    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"]
-        .iter()
-        .find(|path| Path::new(path).exists());
-    let mut command = match setpriv {
-        // A killed test must not leave servers behind.
-        Some(setpriv) => {
-            let mut command = Command::new(setpriv);
-            if as_root() {
-                command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-            }
-            command.args(["--pdeathsig", "QUIT"]).arg(path);
-            command
-        }
-        None => {
-            let mut command = Command::new(path);
-            if as_root() {
-                command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
-            }
-            command
-        }
-    };
-    command.current_dir("/").env_clear().env("LC_ALL", "C").env("TZ", "UTC");
-    command
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    #[test]
+    fn only_our_own_server_is_ready() {
+        let file = "41\n/data\n1\n5432\n/socket\n127.0.0.1\n  1 2\nready   \n";
+        assert!(is_ready(file, 41));
+        assert!(!is_ready(file, 42), "left by a server that was killed");
+        assert!(!is_ready(&file.replace("ready   ", "starting"), 41));
+        assert!(!is_ready("", 41));
+    }
 }
