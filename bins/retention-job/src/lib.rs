@@ -21,7 +21,7 @@ pub fn main(cli: Cli) -> ExitCode {
     runtime::exit::report(match cli.command {
         None => commands::run::run(&cli.run),
         Some(Command::Run(args)) => commands::run::run(&args),
-        Some(Command::Plan(args)) => commands::lint::lint(&args::LintArgs { plan: *args }),
+        Some(Command::Plan(args)) => commands::plan::plan(&args),
         Some(Command::Apply(args)) => commands::run::apply(&args),
         Some(Command::Erase(args)) => commands::run::erase(&args),
         Some(Command::Hold(command)) => commands::hold::hold(&command),

@@ -4,6 +4,7 @@ use crate::args::LintArgs;
 use crate::job::prepare::{self, Question};
 use crate::{keys, policy, setup};
 use anyhow::Context as _;
+use retention_plan::preflight::Finding;
 use runtime::exit::{Exit, Failure, ResultExt as _};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -13,6 +14,7 @@ struct Said {
     policy_digest: String,
     rules: Vec<Rule>,
     erasure: bool,
+    findings: Vec<Finding>,
     notes: Vec<String>,
 }
 
@@ -37,6 +39,7 @@ pub(crate) fn lint(args: &LintArgs) -> Result<Exit, Failure> {
             as_of: args.policy.as_of,
             explain: false,
             lint: true,
+            strict: args.policy.strict,
         };
         let prepared = prepare::prepare(&session, catalog, &policy, &keys, question).await?;
         let said = Said {
@@ -53,6 +56,7 @@ pub(crate) fn lint(args: &LintArgs) -> Result<Exit, Failure> {
                 })
                 .collect(),
             erasure: prepared.erasure.is_some(),
+            findings: prepared.findings,
             notes: prepared.notes,
         };
         runtime::output::either(args.output.output.resolve(), &said, describe)
@@ -67,8 +71,11 @@ fn describe(said: &Said) -> String {
     for rule in &said.rules {
         let _ = writeln!(text, "  {}: {} {} where {}", rule.rule, rule.action, rule.table, rule.due);
     }
+    for finding in &said.findings {
+        let _ = writeln!(text, "{finding}");
+    }
     for note in &said.notes {
-        let _ = writeln!(text, "note: {note}");
+        let _ = writeln!(text, "{note}");
     }
     text
 }

@@ -10,8 +10,11 @@ use crate::setup::{self, PATIENCE};
 use crate::summary::{Erasures, ReceiptRef, Summary};
 use crate::{failure, keys, policy, push};
 use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
 use pg_session::Session;
 use retention_engine::{Engine, Options, Parts, RunContext, Throttle};
+use retention_plan::document::parse_digest;
+use retention_plan::preflight::Severity;
 use retention_policy::LoadedPolicy;
 use retention_proof::receipt::Unapplied;
 use retention_store::erasure;
@@ -19,6 +22,9 @@ use retention_store::run::{self, NewRun, RunKind};
 use runtime::Shutdown;
 use runtime::exit::{Exit, Failure, ResultExt as _};
 use std::time::{Duration, Instant};
+
+/// How long after its moment a plan may be applied.
+const PLAN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -76,12 +82,13 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
     let catalog = prepare::catalog(&session, &policy).await?;
     prepare::writable(&catalog.server)?;
     let question = Question {
-        as_of: args.policy.as_of,
+        as_of: moment(args, &order)?,
         explain: false,
         lint: matches!(order, Order::Erase(_)),
+        strict: args.policy.strict,
     };
     // Everything that the policy alone can be wrong in is told before our own schema is made.
-    let prepared = prepare::prepare(&session, catalog, &policy, &statement_keys, question).await?;
+    let mut prepared = prepare::prepare(&session, catalog, &policy, &statement_keys, question).await?;
     let erasure = match (&order, &prepared.erasure) {
         (Order::Erase(_), None) => {
             return Err(Failure::usage(
@@ -90,8 +97,11 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
         }
         (_, erasure) => erasure.clone(),
     };
+    for finding in prepared.findings.iter().filter(|finding| finding.severity != Severity::Note) {
+        tracing::warn!(code = finding.code, "{finding}");
+    }
+    approve(&order, &mut prepared)?;
     retention_store::ensure(&session).await.map_err(failure::init)?;
-    refuse_if_guarded(&order, &prepared)?;
     let kind = match order {
         Order::Erase(_) => RunKind::Erase,
         Order::Run | Order::Apply(_) => RunKind::Run,
@@ -164,17 +174,58 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
     Ok(exit)
 }
 
-/// A guard stops a run until somebody has looked at the plan.
-fn refuse_if_guarded(order: &Order, prepared: &Prepared) -> Result<(), Failure> {
-    if prepared.tripped.is_empty() || !matches!(order, Order::Run) {
-        return Ok(());
+/// A guard stops a run until somebody has looked at the plan; who has looked gives its digest, and gets exactly that plan.
+fn approve(order: &Order, prepared: &mut Prepared) -> Result<(), Failure> {
+    let Some(plan) = &prepared.plan else { return Ok(()) };
+    match order {
+        Order::Erase(_) => Ok(()),
+        Order::Run if plan.guards.is_empty() => Ok(()),
+        Order::Run => {
+            let mut text = "refused, and nothing was touched".to_owned();
+            for tripped in &plan.guards {
+                text.push_str("\n  ");
+                text.push_str(&tripped.message);
+            }
+            Err(Failure::new(Exit::Negative, anyhow::Error::msg(text)))
+        }
+        Order::Apply(digest) if plan.digest == *digest => {
+            for task in &mut prepared.tasks {
+                // No more than was looked at, whatever came in between.
+                let most = plan.ceiling(&task.rule);
+                task.max_rows = match (task.max_rows, most) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+            Ok(())
+        }
+        Order::Apply(digest) => Err(Failure::new(
+            Exit::Negative,
+            anyhow::anyhow!(
+                "the plan {digest} is not what would be done now (that is {}): rows, policy or tables have changed since; \
+                 look at `retention-job plan` again. Nothing was touched",
+                plan.digest
+            ),
+        )),
     }
-    let mut text = "refused, and nothing was touched".to_owned();
-    for tripped in &prepared.tripped {
-        text.push_str("\n  ");
-        text.push_str(&tripped.message);
+}
+
+/// The moment of the plan that is to be applied; a plan is good for a day.
+fn moment(args: &RunArgs, order: &Order) -> Result<Option<Timestamp>, Failure> {
+    let Order::Apply(digest) = order else {
+        return Ok(args.policy.as_of);
+    };
+    if args.policy.as_of.is_some() {
+        return Err(Failure::usage("--as-of and --plan exclude each other: the plan has its moment"));
     }
-    Err(Failure::new(Exit::Negative, anyhow::Error::msg(text)))
+    let as_of = parse_digest(digest).context("--plan").exit(Exit::Usage)?;
+    if Timestamp::now().duration_since(as_of) > PLAN_LIFETIME {
+        return Err(Failure::new(
+            Exit::Negative,
+            anyhow::anyhow!("the plan is of {as_of}, more than a day old; look at `retention-job plan` again"),
+        ));
+    }
+    Ok(Some(as_of))
 }
 
 async fn copy(args: &RunArgs, session: &Session) -> Result<(), Failure> {

@@ -4,12 +4,14 @@ use crate::failure;
 use jiff::Timestamp;
 use pg_session::Session;
 use retention_plan::catalog::{self, Catalog, ReadError, Server};
-use retention_plan::guards::{self, Clocks, GuardFacts, Tripped};
+use retention_plan::document::{Parts, Plan, whole_seconds};
+use retention_plan::guards::{self, Clocks, GuardFacts};
 use retention_plan::holds::HoldRules;
+use retention_plan::preflight::{self, Finding, Preflight, Subject};
 use retention_plan::resolve::{self, Keys, ResolveError, ResolvedErasure};
-use retention_plan::strategy::{LeafFacts, Wanted, choose};
+use retention_plan::strategy::{self, LeafChoice};
 use retention_plan::survey::{self, SurveyError, TaskSurvey};
-use retention_plan::{Task, model::Leaf};
+use retention_plan::Task;
 use retention_policy::LoadedPolicy;
 use retention_store::{Layout, hold, progress};
 use runtime::exit::{Exit, Failure};
@@ -24,6 +26,8 @@ pub(crate) struct Question {
     pub(crate) explain: bool,
     /// Only the catalog and the policy: nothing is counted.
     pub(crate) lint: bool,
+    /// Columns that nobody classified refuse the run.
+    pub(crate) strict: bool,
 }
 
 /// Everything that is known before a row is touched.
@@ -35,8 +39,10 @@ pub(crate) struct Prepared {
     pub(crate) surveys: Vec<TaskSurvey>,
     pub(crate) erasure: Option<ResolvedErasure>,
     pub(crate) holds: HoldRules,
+    pub(crate) findings: Vec<Finding>,
     pub(crate) notes: Vec<String>,
-    pub(crate) tripped: Vec<Tripped>,
+    /// `None`: nothing was counted.
+    pub(crate) plan: Option<Plan>,
 }
 
 /// Reads the catalog as far as the policy goes.
@@ -83,7 +89,8 @@ pub(crate) async fn prepare(
     question: Question,
 ) -> Result<Prepared, Failure> {
     let as_of = match question.as_of {
-        None => catalog.server.now,
+        // A digest keeps seconds, and the plan of a digest must be this one.
+        None => whole_seconds(catalog.server.now),
         Some(as_of) => {
             retention_policy::check_as_of(as_of, catalog.server.now)
                 .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::new(error).context("--as-of (RETENTION_AS_OF)")))?;
@@ -98,58 +105,114 @@ pub(crate) async fn prepare(
         return Err(misfit(&wrong));
     }
     let holds = HoldRules::new(&catalog, &policy.policy);
+    let known = Known::read(session).await?;
+    let preflight = examine(session, &catalog, policy, &resolved.tasks, &holds, &known, question.strict).await?;
     let mut prepared = Prepared {
         as_of,
         tasks: resolved.tasks,
         surveys: Vec::new(),
         erasure: resolved.erasure,
         holds,
-        notes: resolved.notes,
-        tripped: Vec::new(),
+        findings: Vec::new(),
+        notes: Vec::new(),
+        plan: None,
         catalog,
     };
     if !question.lint {
-        count(session, policy, question, &mut prepared).await?;
+        count(session, policy, question, &known, &preflight, &resolved.notes, &mut prepared).await?;
     }
+    prepared.findings = preflight.findings;
+    prepared.notes = resolved.notes;
     Ok(prepared)
+}
+
+/// What our own tables know already; nothing, where they are not made yet.
+struct Known {
+    active: hold::Structure,
+    cutoffs: Vec<progress::LastCutoff>,
+}
+
+impl Known {
+    async fn read(session: &Session) -> Result<Self, Failure> {
+        let ready = retention_store::inspect(session).await.map_err(failure::init)? == Layout::Ready;
+        if !ready {
+            return Ok(Self {
+                active: hold::Structure::default(),
+                cutoffs: Vec::new(),
+            });
+        }
+        Ok(Self {
+            active: hold::structure(session).await.map_err(failure::db("cannot read the holds"))?,
+            cutoffs: progress::cutoffs(session).await.map_err(failure::db("cannot read the last cutoffs"))?,
+        })
+    }
+}
+
+/// Preflight: what refuses the run is told all at once; the rest is logged.
+async fn examine(
+    session: &Session,
+    catalog: &Catalog,
+    policy: &LoadedPolicy,
+    tasks: &[Task],
+    holds: &HoldRules,
+    known: &Known,
+    strict: bool,
+) -> Result<Preflight, Failure> {
+    let facts = preflight::gather(session, catalog)
+        .await
+        .map_err(failure::db("cannot look at the server's state"))?;
+    let subject = Subject {
+        catalog,
+        policy: &policy.policy,
+        tasks,
+        holds,
+        active: &known.active,
+        strict,
+    };
+    let preflight = preflight::judge(&subject, &facts);
+    let refused: Vec<String> = preflight.refused().map(ToString::to_string).collect();
+    if !refused.is_empty() {
+        return Err(Failure::usage(format!(
+            "preflight refuses the run; nothing was touched\n  {}",
+            refused.join("\n  ")
+        )));
+    }
+    if preflight.silence_parameters {
+        session
+            .batch("SET log_parameter_max_length = 0")
+            .await
+            .map_err(failure::db("cannot keep the HMAC key out of the server's log"))?;
+    }
+    Ok(preflight)
 }
 
 async fn count(
     session: &Session,
     policy: &LoadedPolicy,
     question: Question,
+    known: &Known,
+    preflight: &Preflight,
+    notes: &[String],
     prepared: &mut Prepared,
 ) -> Result<(), Failure> {
-    let ready = retention_store::inspect(session).await.map_err(failure::init)? == Layout::Ready;
-    let (active, cutoffs) = if ready {
-        let active = hold::structure(session).await.map_err(failure::db("cannot read the holds"))?;
-        let cutoffs = progress::cutoffs(session).await.map_err(failure::db("cannot read the last cutoffs"))?;
-        (active, cutoffs)
-    } else {
-        (hold::Structure::default(), Vec::new())
-    };
     let context = survey::Context {
         session,
         catalog: &prepared.catalog,
         policy: &policy.policy,
         holds: &prepared.holds,
-        active: &active,
+        active: &known.active,
         options: survey::Options {
             timeout: Duration::ZERO,
             cascades: question.explain,
         },
     };
-    prepared.surveys = survey::survey(&context, &prepared.tasks).await.map_err(|error| {
-        let exit = match &error {
-            SurveyError::Db { source, .. } => failure::exit_of(source.kind),
-            SurveyError::Hold { .. } => Exit::Negative,
-            SurveyError::Timeout { .. } => Exit::Dependency,
-        };
-        Failure::new(exit, error)
-    })?;
-    for (task, survey) in prepared.tasks.iter_mut().zip(&prepared.surveys) {
-        strategies(&prepared.catalog, policy, task, survey);
-    }
+    prepared.surveys = survey::survey(&context, &prepared.tasks).await.map_err(counting)?;
+    let choices: Vec<Vec<LeafChoice>> = prepared
+        .tasks
+        .iter_mut()
+        .zip(&prepared.surveys)
+        .map(|(task, survey)| strategy::apply(&prepared.catalog, &policy.policy, task, survey, preflight.old_snapshot))
+        .collect();
     let facts: Vec<GuardFacts> = prepared
         .tasks
         .iter()
@@ -160,7 +223,8 @@ async fn count(
             due: survey.todo,
             total: survey.total,
             cutoff: task.cutoff,
-            last: cutoffs
+            last: known
+                .cutoffs
                 .iter()
                 .find(|last| last.rule == task.rule && last.table_name == task.table.shown())
                 .map(|last| guards::LastCutoff {
@@ -179,40 +243,32 @@ async fn count(
         database: prepared.catalog.server.now,
         ours: prepared.catalog.server.our_now,
     };
-    prepared.tripped = guards::check(&policy.policy.guards, prepared.as_of, clocks, &facts);
+    let tripped = guards::check(&policy.policy.guards, prepared.as_of, clocks, &facts);
+    let mut plan = Plan::new(&Parts {
+        catalog: &prepared.catalog,
+        as_of: prepared.as_of,
+        policy_digest: &policy.digest,
+        tasks: &prepared.tasks,
+        surveys: &prepared.surveys,
+        choices: &choices,
+        tripped: &tripped,
+        preflight,
+        notes,
+    });
+    if question.explain {
+        plan.explain(&context, &prepared.tasks).await.map_err(counting)?;
+    }
+    prepared.plan = Some(plan);
     Ok(())
 }
 
-/// Says for each leaf how it is taken; leaves that nothing is done with are left out.
-fn strategies(catalog: &Catalog, policy: &LoadedPolicy, task: &mut Task, survey: &TaskSurvey) {
-    let mut leaves: Vec<Leaf> = Vec::new();
-    let chosen: Vec<_> = {
-        let wanted = Wanted::of(task, &policy.policy);
-        task.leaves
-            .iter()
-            .zip(&survey.leaves)
-            .filter_map(|(leaf, counted)| {
-                let table = catalog.tables.get(&leaf.relation.oid)?;
-                let facts = LeafFacts {
-                    due: counted.todo,
-                    held: counted.held,
-                    blocked: counted.blocked,
-                    correlation: counted.correlation,
-                    old_snapshot: false,
-                };
-                Some((leaf.clone(), choose(catalog, table, &wanted, &facts)))
-            })
-            .collect()
+fn counting(error: SurveyError) -> Failure {
+    let exit = match &error {
+        SurveyError::Db { source, .. } => failure::exit_of(source.kind),
+        SurveyError::Hold { .. } => Exit::Negative,
+        SurveyError::Timeout { .. } => Exit::Dependency,
     };
-    for (mut leaf, choice) in chosen {
-        let Some(strategy) = choice.strategy else { continue };
-        leaf.strategy = strategy;
-        leaf.keyset = choice.keyset;
-        leaf.upper_bound = choice.upper_bound;
-        leaf.detach_concurrently = choice.detach_concurrently;
-        leaves.push(leaf);
-    }
-    task.leaves = leaves;
+    Failure::new(exit, error)
 }
 
 fn misfit(errors: &[ResolveError]) -> Failure {

@@ -1,0 +1,16 @@
+//! The integration tests of retention-job: the program against a real PostgreSQL, as a CronJob starts it. One `mod` a line.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod addresses;
+mod columns;
+mod env_example;
+mod guards;
+mod help;
+mod hostile;
+mod policies;
+mod rights;
+mod servers;
+mod signals;
+mod tables;
+mod usage;
+mod world;
