@@ -11,12 +11,14 @@
 //! | [`ledger`] | the ledger of erased subjects: MACs, entries, the chain |
 //! | [`ledger_file`] | the ledger in a file |
 //! | [`envelope`] | [`Envelope`]: a receipt, signed |
+//! | [`findings`] | [`Finding`], [`Report`]: what a verification says |
 //! | [`verify`] | [`Verifier`]: receipts and audit rows, offline; findings, what is proved and what is not |
 //! | [`verify_files`] | the same for a folder or a file |
 
 pub mod audit;
 pub mod chain;
 pub mod envelope;
+pub mod findings;
 pub mod keys;
 pub mod ledger;
 pub mod ledger_file;
@@ -28,9 +30,10 @@ pub mod verify_files;
 pub use audit::{AuditRow, ChainHash, sha256_hex, to_microseconds};
 pub use chain::{AuditLine, AuditSummary, ChainCheck, ChainError, verify_chain};
 pub use envelope::{Envelope, EnvelopeError, Signed};
+pub use findings::{Finding, Report, What};
 pub use keys::{KeyError, PublicKey, SigningKey};
 pub use ledger::{Entry, EntryError, LedgerKey, SubjectMac, Tip};
 pub use ledger_file::{LedgerError, LedgerFile};
 pub use receipt::{Outcome, Receipt, RuleResult};
-pub use verify::{Finding, Report, Verifier, What};
+pub use verify::Verifier;
 pub use verify_files::verify_path;

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`init`] | the layout: is it there, may we make it, is it ours |
 //! | [`gate`] | the gate |
+//! | [`lock`] | the lock of the run |
 //! | [`run`] | runs: begin, one at a time, interrupted ones, the closing transaction |
 //! | [`progress`] | last cutoffs, and where sweeps stopped |
 //! | [`audit`] | audit rows: append, read back, export |
@@ -27,6 +28,7 @@ pub mod erasure;
 pub mod gate;
 pub mod hold;
 pub mod init;
+pub mod lock;
 pub mod progress;
 pub mod receipt;
 pub mod run;

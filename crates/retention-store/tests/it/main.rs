@@ -7,3 +7,4 @@ mod holds;
 mod layout;
 mod runs;
 mod support;
+mod trips;

@@ -163,7 +163,10 @@ async fn state_and_receipt_come_together_or_not_at_all() {
     assert!(run::finish(&session, &run.run_id, RunState::Complete).await.is_err());
     session.rollback().await.unwrap();
     let kept = receipt::of_run(&session, &run.run_id).await.unwrap().unwrap();
-    assert_eq!(receipt::page(&session, 0, 10).await.unwrap(), std::slice::from_ref(&kept));
+    assert_eq!(
+        receipt::page(&session, 0, 10).await.unwrap(),
+        std::slice::from_ref(&kept)
+    );
     assert_eq!(receipt::page(&session, 1, 10).await.unwrap(), []);
     assert_eq!(kept.envelope, "one");
 }

@@ -71,7 +71,7 @@ impl Database {
         self.open(&url, "retention-job").await
     }
 
-    async fn open(&self, url: &str, name: &str) -> Session {
+    pub(crate) async fn open(&self, url: &str, name: &str) -> Session {
         let mut options = SessionOptions::new(name);
         options.lock_timeout = Duration::from_millis(200);
         Target::parse(&format!("{url}?sslmode=disable"))
