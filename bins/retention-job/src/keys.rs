@@ -32,7 +32,11 @@ pub(crate) fn signing(args: &KeyArgs) -> Result<Option<SigningKey>, Failure> {
 
 /// Keys that the statements need.
 pub(crate) async fn statements(args: &KeyArgs) -> Result<Keys, Failure> {
-    let source = setup::secret("RETENTION_HMAC_KEY", args.hmac_key.as_ref(), args.hmac_key_file.as_ref())?;
+    let source = setup::secret(
+        "RETENTION_HMAC_KEY",
+        args.hmac_key.as_ref(),
+        args.hmac_key_file.as_ref(),
+    )?;
     let Some(source) = source else {
         return Ok(Keys { hmac: None });
     };
@@ -57,8 +61,14 @@ pub(crate) async fn ledger(
     let Some(place) = args.ledger.as_ref().filter(|place| !place.is_empty()) else {
         return Ok(None);
     };
-    let source = setup::secret("RETENTION_LEDGER_KEY", args.ledger_key.as_ref(), args.ledger_key_file.as_ref())?
-        .ok_or_else(|| Failure::usage("RETENTION_LEDGER needs its key: RETENTION_LEDGER_KEY or RETENTION_LEDGER_KEY_FILE"))?;
+    let source = setup::secret(
+        "RETENTION_LEDGER_KEY",
+        args.ledger_key.as_ref(),
+        args.ledger_key_file.as_ref(),
+    )?
+    .ok_or_else(|| {
+        Failure::usage("RETENTION_LEDGER needs its key: RETENTION_LEDGER_KEY or RETENTION_LEDGER_KEY_FILE")
+    })?;
     let key = source.get().await.exit(Exit::Usage)?;
     let key = LedgerKey::new(key.expose())
         .context("RETENTION_LEDGER_KEY")

@@ -17,7 +17,11 @@ pub(crate) fn target(args: &ReportArgs) -> Result<Option<PushTarget>, Failure> {
     let url = runtime::http::parse_base_url(url)
         .context("--push-url (PUSHGATEWAY_URL)")
         .exit(Exit::Usage)?;
-    let token = setup::secret("PUSHGATEWAY_TOKEN", args.push_token.as_ref(), args.push_token_file.as_ref())?;
+    let token = setup::secret(
+        "PUSHGATEWAY_TOKEN",
+        args.push_token.as_ref(),
+        args.push_token_file.as_ref(),
+    )?;
     let client = runtime::http::client(&HttpOptions::new(runtime::build_info!().user_agent())).exit(Exit::Usage)?;
     let given = |label: &Option<String>| label.clone().filter(|text| !text.trim().is_empty());
     Ok(Some(PushTarget {

@@ -36,7 +36,7 @@ pub(crate) struct Summary {
 pub(crate) struct Erasures {
     /// Subjects that ever asked and were looked at.
     pub(crate) subjects: u64,
-    /// Completed in this run.
+    /// A count found nothing left of them.
     pub(crate) completed: u64,
     /// With rows that are left: held, blocked, or no time.
     pub(crate) open: u64,
@@ -68,7 +68,7 @@ impl Summary {
         if subjects > 0 {
             let _ = writeln!(
                 text,
-                "erasure: {subjects} subjects, {completed} completed now, {open} open, {from_ledger} from the ledger"
+                "erasure: {subjects} subjects, of {completed} nothing is left, {open} open, {from_ledger} from the ledger"
             );
         }
         if let Some(receipt) = &self.receipt {

@@ -98,7 +98,7 @@ pub fn index_finds(leaf: &Table, wanted: &Wanted<'_>) -> bool {
 }
 
 /// What is known of one leaf.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LeafFacts {
     /// Rows that are due and not done.
     pub due: u64,

@@ -13,7 +13,13 @@ pub struct PolicyArgs {
     #[arg(long, env = "RETENTION_POLICY", value_name = "FILE")]
     pub policy: Option<PathBuf>,
     /// Term of the built-in rules for pii_events, in days; not used with a --policy that has rules of its own
-    #[arg(long, env = "RETENTION_DAYS", value_name = "DAYS", default_value_t, allow_hyphen_values = true)]
+    #[arg(
+        long,
+        env = "RETENTION_DAYS",
+        value_name = "DAYS",
+        default_value_t,
+        allow_hyphen_values = true
+    )]
     pub retention_days: RetentionDays,
     /// Signature bundle of a policy pack (.sigstore.json)
     #[arg(long, env = "RETENTION_POLICY_BUNDLE", value_name = "FILE")]

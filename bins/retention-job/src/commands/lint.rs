@@ -69,7 +69,11 @@ pub(crate) fn lint(args: &LintArgs) -> Result<Exit, Failure> {
 fn describe(said: &Said) -> String {
     let mut text = format!("policy {} fits the database\n", said.policy_digest);
     for rule in &said.rules {
-        let _ = writeln!(text, "  {}: {} {} where {}", rule.rule, rule.action, rule.table, rule.due);
+        let _ = writeln!(
+            text,
+            "  {}: {} {} where {}",
+            rule.rule, rule.action, rule.table, rule.due
+        );
     }
     for finding in &said.findings {
         let _ = writeln!(text, "{finding}");

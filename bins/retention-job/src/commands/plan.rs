@@ -21,10 +21,7 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<Exit, Failure> {
             strict: args.policy.strict,
         };
         let prepared = prepare::prepare(&session, catalog, &policy, &keys, question).await?;
-        let plan = prepared
-            .plan
-            .context("the plan was not made")
-            .exit(Exit::Dependency)?;
+        let plan = prepared.plan.context("the plan was not made").exit(Exit::Dependency)?;
         runtime::output::either(args.output.output.resolve(), &plan, text::render)
             .context("writing the plan")
             .exit(Exit::Dependency)?;

@@ -60,7 +60,9 @@ pub(crate) fn erase(args: &EraseArgs) -> Result<Exit, Failure> {
     subjects.sort();
     subjects.dedup();
     if subjects.is_empty() || subjects.iter().any(String::is_empty) {
-        return Err(Failure::usage("erase needs the key of at least one subject, and an empty key is none"));
+        return Err(Failure::usage(
+            "erase needs the key of at least one subject, and an empty key is none",
+        ));
     }
     setup::block_on(&args.run.report.log, |shutdown| {
         carry_out(&args.run, Order::Erase(subjects), shutdown)
@@ -77,7 +79,8 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
         tracing::warn!("receipts of this run are not signed: RETENTION_SIGNING_KEY_FILE is not set");
     }
     let target = setup::target(&args.database).await?;
-    let session_options = setup::session_options("retention-job", args.limits.lock_timeout, args.database.connect_retry);
+    let session_options =
+        setup::session_options("retention-job", args.limits.lock_timeout, args.database.connect_retry);
     let session = target.connect(&session_options).await.map_err(failure::target)?;
     let catalog = prepare::catalog(&session, &policy).await?;
     prepare::writable(&catalog.server)?;
@@ -97,7 +100,11 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
         }
         (_, erasure) => erasure.clone(),
     };
-    for finding in prepared.findings.iter().filter(|finding| finding.severity != Severity::Note) {
+    for finding in prepared
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note)
+    {
         tracing::warn!(code = finding.code, "{finding}");
     }
     approve(&order, &mut prepared)?;
@@ -120,10 +127,15 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
         fence: run.fence,
     };
     for killed in run::unfinished(&session, &run).await.map_err(failure::run)? {
-        tracing::warn!(run_id = killed.run_id, "an earlier run was killed; its receipt is written from its audit rows");
+        tracing::warn!(
+            run_id = killed.run_id,
+            "an earlier run was killed; its receipt is written from its audit rows"
+        );
         notary.close_interrupted(&session, &killed).await?;
     }
-    let position = erasure::ledger(&session).await.map_err(failure::db("cannot read the ledger's position"))?;
+    let position = erasure::ledger(&session)
+        .await
+        .map_err(failure::db("cannot read the ledger's position"))?;
     let mut ledger = keys::ledger(&args.keys, &session, position.as_ref()).await?;
     let (progress, watched) = tokio::sync::watch::channel(retention_engine::Progress::default());
     let show = Show::start(args.report.progress, watched);
@@ -216,7 +228,9 @@ fn moment(args: &RunArgs, order: &Order) -> Result<Option<Timestamp>, Failure> {
         return Ok(args.policy.as_of);
     };
     if args.policy.as_of.is_some() {
-        return Err(Failure::usage("--as-of and --plan exclude each other: the plan has its moment"));
+        return Err(Failure::usage(
+            "--as-of and --plan exclude each other: the plan has its moment",
+        ));
     }
     let as_of = parse_digest(digest).context("--plan").exit(Exit::Usage)?;
     if Timestamp::now().duration_since(as_of) > PLAN_LIFETIME {

@@ -145,7 +145,11 @@ impl Notary<'_> {
             },
             database: Database {
                 name: self.server.database.clone(),
-                system_identifier: self.server.system_identifier.clone().unwrap_or_else(|| "not readable".to_owned()),
+                system_identifier: self
+                    .server
+                    .system_identifier
+                    .clone()
+                    .unwrap_or_else(|| "not readable".to_owned()),
                 oid: self.server.database_oid,
                 server_version: self.server.version.clone(),
             },

@@ -3,6 +3,7 @@
 use crate::failure;
 use jiff::Timestamp;
 use pg_session::Session;
+use retention_plan::Task;
 use retention_plan::catalog::{self, Catalog, ReadError, Server};
 use retention_plan::document::{Parts, Plan, whole_seconds};
 use retention_plan::guards::{self, Clocks, GuardFacts};
@@ -11,7 +12,6 @@ use retention_plan::preflight::{self, Finding, Preflight, Subject};
 use retention_plan::resolve::{self, Keys, ResolveError, ResolvedErasure};
 use retention_plan::strategy::{self, LeafChoice};
 use retention_plan::survey::{self, SurveyError, TaskSurvey};
-use retention_plan::Task;
 use retention_policy::LoadedPolicy;
 use retention_store::{Layout, hold, progress};
 use runtime::exit::{Exit, Failure};
@@ -92,8 +92,12 @@ pub(crate) async fn prepare(
         // A digest keeps seconds, and the plan of a digest must be this one.
         None => whole_seconds(catalog.server.now),
         Some(as_of) => {
-            retention_policy::check_as_of(as_of, catalog.server.now)
-                .map_err(|error| Failure::new(Exit::Usage, anyhow::Error::new(error).context("--as-of (RETENTION_AS_OF)")))?;
+            retention_policy::check_as_of(as_of, catalog.server.now).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    anyhow::Error::new(error).context("--as-of (RETENTION_AS_OF)"),
+                )
+            })?;
             as_of
         }
     };
@@ -106,12 +110,25 @@ pub(crate) async fn prepare(
     }
     let holds = HoldRules::new(&catalog, &policy.policy);
     let known = Known::read(session).await?;
-    let preflight = examine(session, &catalog, policy, &resolved.tasks, &holds, &known, question.strict).await?;
+    let preflight = examine(
+        session,
+        &catalog,
+        policy,
+        &resolved.tasks,
+        &holds,
+        &known,
+        question.strict,
+    )
+    .await?;
+    let mut erasure = resolved.erasure;
+    if let Some(erasure) = &mut erasure {
+        erasure.choose_strategies(&catalog, &policy.policy);
+    }
     let mut prepared = Prepared {
         as_of,
         tasks: resolved.tasks,
         surveys: Vec::new(),
-        erasure: resolved.erasure,
+        erasure,
         holds,
         findings: Vec::new(),
         notes: Vec::new(),
@@ -119,7 +136,16 @@ pub(crate) async fn prepare(
         catalog,
     };
     if !question.lint {
-        count(session, policy, question, &known, &preflight, &resolved.notes, &mut prepared).await?;
+        count(
+            session,
+            policy,
+            question,
+            &known,
+            &preflight,
+            &resolved.notes,
+            &mut prepared,
+        )
+        .await?;
     }
     prepared.findings = preflight.findings;
     prepared.notes = resolved.notes;
@@ -142,8 +168,12 @@ impl Known {
             });
         }
         Ok(Self {
-            active: hold::structure(session).await.map_err(failure::db("cannot read the holds"))?,
-            cutoffs: progress::cutoffs(session).await.map_err(failure::db("cannot read the last cutoffs"))?,
+            active: hold::structure(session)
+                .await
+                .map_err(failure::db("cannot read the holds"))?,
+            cutoffs: progress::cutoffs(session)
+                .await
+                .map_err(failure::db("cannot read the last cutoffs"))?,
         })
     }
 }

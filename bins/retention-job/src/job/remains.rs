@@ -24,7 +24,13 @@ pub(crate) async fn sentences(session: &Session, rules: &[RuleResult], prepared:
         });
     }
     facts.oldest_xmin_age = known(oldest_xmin(session).await);
-    facts.wal_bytes = known(number(session, "SELECT pg_catalog.sum(size)::pg_catalog.int8 FROM pg_catalog.pg_ls_waldir()").await);
+    facts.wal_bytes = known(
+        number(
+            session,
+            "SELECT pg_catalog.sum(size)::pg_catalog.int8 FROM pg_catalog.pg_ls_waldir()",
+        )
+        .await,
+    );
     facts.wal_keep_mb = known(
         number(
             session,
@@ -40,7 +46,13 @@ pub(crate) async fn sentences(session: &Session, rules: &[RuleResult], prepared:
         .await,
     )
     .map(|archives| archives != 0);
-    facts.standbys = known(number(session, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication").await);
+    facts.standbys = known(
+        number(
+            session,
+            "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication",
+        )
+        .await,
+    );
     facts.slots = slots(session).await.ok();
     remains::sentences(&facts)
 }

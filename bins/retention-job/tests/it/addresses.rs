@@ -42,7 +42,6 @@ fn addresses_that_lead_nowhere() {
         4,
         "postgres://job:canary@no-such-host.invalid/app",
     );
-    drop(with);
     // The port differs from run to run.
     let closed = format!("postgres://job:canary@127.0.0.1:{}/app", nobody.port());
     let said = world.refused(world.job(["run"]).env("DATABASE_URL", closed), 4);
@@ -69,7 +68,6 @@ fn the_address_may_come_from_a_file() {
     from("empty", world.file("empty", "").to_str().unwrap(), false);
     from("a folder", good.trim_end_matches("/url"), false);
     from("both", good, true);
-    drop(from);
     insta::assert_snapshot!(refusals.text());
     let ended = program::run(retention_job(["run", "--output", "json"]).env("DATABASE_URL_FILE", good));
     assert_eq!(ended.code, Some(0), "{ended:?}");

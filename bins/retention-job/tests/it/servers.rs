@@ -56,10 +56,10 @@ fn aged(port: u16) -> u16 {
                 let _ = to_server.shutdown(std::net::Shutdown::Both);
             });
             std::thread::spawn(move || {
-                let mut bytes = [0; 65536];
+                let mut bytes = vec![0; 1 << 16];
                 while let Ok(length @ 1..) = server.read(&mut bytes) {
                     // 150018 becomes 130018: a number of the same length.
-                    for at in 0..length.saturating_sub(5) {
+                    for at in 1..length.saturating_sub(5) {
                         let is_version = bytes[at] == b'1'
                             && (b'4'..=b'9').contains(&bytes[at + 1])
                             && bytes[at + 2..at + 4] == *b"00"

@@ -9,10 +9,11 @@ use super::predicate::conditions;
 use super::probe::Probe;
 use super::rule::{children, leaf_of};
 use super::scope::{Right, Scope};
-use crate::catalog::Table;
-use crate::model::{Column, Relation, Task, TaskKind, Work};
+use crate::catalog::{Catalog, Table};
+use crate::model::{Column, Relation, Strategy, Task, TaskKind, Work};
+use crate::strategy::{LeafFacts, Wanted, choose};
 use pg_session::{Sql, array_literal, quote_ident};
-use retention_policy::{Erasure, ErasureAction, ErasureTable, OnChildren, Reach};
+use retention_policy::{Erasure, ErasureAction, ErasureTable, OnChildren, Policy, Reach};
 
 /// An erasure whose names and types are known.
 #[derive(Debug, Clone)]
@@ -37,6 +38,28 @@ pub struct ReachedTable {
     /// SQL before and after the list of subjects.
     before: String,
     after: String,
+}
+
+impl ResolvedErasure {
+    /// Says how each leaf is taken: by an index on the way to the subject, where there is one.
+    pub fn choose_strategies(&mut self, catalog: &Catalog, policy: &Policy) {
+        for table in &mut self.tables {
+            let wanted = Wanted::of(&table.template, policy);
+            let chosen: Vec<Option<Strategy>> = table
+                .template
+                .leaves
+                .iter()
+                .map(|leaf| {
+                    let table = catalog.tables.get(&leaf.relation.oid)?;
+                    // A page of subjects has few rows, whatever the table's size.
+                    choose(catalog, table, &wanted, &LeafFacts::default()).strategy
+                })
+                .collect();
+            for (leaf, strategy) in table.template.leaves.iter_mut().zip(chosen) {
+                leaf.strategy = strategy.unwrap_or(leaf.strategy);
+            }
+        }
+    }
 }
 
 /// One task a table for these subjects (keys as PostgreSQL prints them), in the order in which they are done.
