@@ -27,6 +27,12 @@ pub(crate) struct Args {
     /// The release binary of load-gate; the benches whose names begin with `load` need it
     #[arg(long, env = "LOAD_GATE", value_name = "FILE")]
     load_gate: Option<PathBuf>,
+    /// The release binary of retention-job; the benches whose names begin with `retention` need it
+    #[arg(long, env = "RETENTION_JOB", value_name = "FILE")]
+    retention_job: Option<PathBuf>,
+    /// Rows of the tables that retention-job works on
+    #[arg(long, default_value_t = 3_000_000)]
+    retention_rows: u64,
 }
 
 /// The benches.
@@ -42,10 +48,12 @@ pub(crate) enum Bench {
     LoadCost,
     LoadCeiling,
     LoadTruth,
+    RetentionDelete,
+    RetentionAnonymise,
 }
 
 impl Bench {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Size,
         Self::Poll,
         Self::Memory,
@@ -56,6 +64,8 @@ impl Bench {
         Self::LoadCost,
         Self::LoadCeiling,
         Self::LoadTruth,
+        Self::RetentionDelete,
+        Self::RetentionAnonymise,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -70,6 +80,8 @@ impl Bench {
             Self::LoadCost => "load-cost",
             Self::LoadCeiling => "load-ceiling",
             Self::LoadTruth => "load-truth",
+            Self::RetentionDelete => "retention-delete",
+            Self::RetentionAnonymise => "retention-anonymise",
         }
     }
 
@@ -85,6 +97,8 @@ impl Bench {
             Self::LoadCost => "processor time, memory and send lag of load tools at 50, 1,000 and 10,000 requests/s",
             Self::LoadCeiling => "requests a second that load tools make on one core",
             Self::LoadTruth => "p95 and p99 as load tools report them, against the target's own log",
+            Self::RetentionDelete => "a backlog deleted beside a writer, against one DELETE and loops of statements",
+            Self::RetentionAnonymise => "columns made NULL beside a writer, against one UPDATE",
         }
     }
 }
@@ -95,6 +109,8 @@ pub(crate) struct Setup {
     pub(crate) reloader: PathBuf,
     pub(crate) opa: PathBuf,
     pub(crate) load_gate: Option<PathBuf>,
+    pub(crate) retention_job: Option<PathBuf>,
+    pub(crate) retention_rows: u64,
     pub(crate) rounds: u32,
     pub(crate) quick: bool,
 }
@@ -125,16 +141,19 @@ impl Args {
         Ok(Setup {
             reloader: reloader.canonicalize().context("finding the release binary")?,
             opa: tools::opa().context("a real OPA is needed; `make tools` installs it")?,
-            load_gate: self
-                .load_gate
-                .as_ref()
-                .map(|file| {
-                    file.canonicalize()
-                        .with_context(|| format!("finding {}", file.display()))
-                })
-                .transpose()?,
+            load_gate: found(self.load_gate.as_ref())?,
+            retention_job: found(self.retention_job.as_ref())?,
+            retention_rows: self.retention_rows,
             rounds: if self.quick { 1 } else { self.rounds },
             quick: self.quick,
         })
     }
+}
+
+fn found(file: Option<&PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    file.map(|file| {
+        file.canonicalize()
+            .with_context(|| format!("finding {}", file.display()))
+    })
+    .transpose()
 }

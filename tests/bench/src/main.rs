@@ -1,5 +1,5 @@
-//! What `make bench` runs: measures the release binaries, the policy reloader against a real OPA and load-gate against a
-//! target that keeps its own log, each beside its peers.
+//! What `make bench` runs: measures the release binaries, the policy reloader against a real OPA, load-gate against a
+//! target that keeps its own log, retention-job against a real PostgreSQL, each beside its peers.
 //!
 //! Figures are printed with the target they belong to and whether it is met; they never fail the run. The exit code
 //! is not zero only when something did not work. What the figures mean is in docs/benchmarks.md.
@@ -17,6 +17,7 @@ mod process;
 mod publish;
 mod reloader;
 mod report;
+mod retention;
 mod size;
 mod stats;
 mod swaps;
@@ -60,6 +61,8 @@ fn run(args: &Args) -> anyhow::Result<()> {
             Bench::LoadCost => load_gate::cost::run(&setup),
             Bench::LoadCeiling => load_gate::ceiling::run(&setup),
             Bench::LoadTruth => load_gate::truth::run(&setup),
+            Bench::RetentionDelete => retention::delete::run(&setup),
+            Bench::RetentionAnonymise => retention::anonymise::run(&setup),
         };
         report.add(
             bench.name(),

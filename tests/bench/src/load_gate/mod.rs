@@ -4,9 +4,9 @@
 //! turns within each round, so that whatever else the machine does meets all of them alike.
 
 pub(crate) mod ceiling;
-mod child;
+pub(crate) mod child;
 pub(crate) mod cost;
 pub(crate) mod start;
-mod table;
+pub(crate) mod table;
 mod tool;
 pub(crate) mod truth;

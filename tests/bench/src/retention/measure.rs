@@ -1,0 +1,110 @@
+//! Owns one run of one way, and what it came to.
+
+use super::lab::Lab;
+use super::way::{Doing, Way};
+use super::writer::Writer;
+use crate::args::Setup;
+use crate::stats::summary;
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) way: Way,
+    /// Which table.
+    pub(crate) table: &'static str,
+    pub(crate) seconds: f64,
+    pub(crate) rows: f64,
+    /// The writer's is among it.
+    pub(crate) wal: f64,
+    /// The writer's longest wait while the way was at work, ms.
+    pub(crate) longest_ms: f64,
+    /// Its p99 then, and before.
+    pub(crate) p99_ms: f64,
+    pub(crate) p99_before_ms: f64,
+    pub(crate) peak_mib: Option<f64>,
+    /// Bytes of the table and its indexes afterwards.
+    pub(crate) size: f64,
+    /// retention-job's own figures.
+    pub(crate) said: Value,
+    /// The same once more, with nothing left to do and no writer: seconds, bytes of WAL.
+    pub(crate) again: Option<(f64, f64)>,
+}
+
+/// What is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Order {
+    pub(crate) way: Way,
+    pub(crate) doing: Doing,
+    pub(crate) template: &'static str,
+    pub(crate) rows: u64,
+}
+
+/// One run on a fresh copy.
+pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<Run> {
+    let job = setup
+        .retention_job
+        .as_deref()
+        .context("the release binary of retention-job is needed (--retention-job)")?;
+    let database = lab.copy(order.template)?;
+    let due = match order.doing {
+        Doing::Delete => format!(
+            "SELECT count(*)::float8 FROM events WHERE created_at < {}",
+            super::lab::CUTOFF
+        ),
+        Doing::Anonymise => format!(
+            "SELECT count(*)::float8 FROM events WHERE created_at < {} AND (email IS NOT NULL OR ip IS NOT NULL)",
+            super::lab::CUTOFF
+        ),
+    };
+    let rows = lab.figure(&database, &due)?;
+    let writer = Writer::start(&lab.cluster.url(&database), order.rows);
+    std::thread::sleep(Duration::from_secs(setup.pick(3, 1)));
+    let (wal, begun) = (lab.wal()?, Instant::now());
+    let said = order.way.run(lab, &database, order.doing, job)?;
+    let ended = Instant::now();
+    let wal = lab.wal()? - wal;
+    // Waits that began in time may end later.
+    std::thread::sleep(Duration::from_millis(300));
+    let samples = writer.stop()?;
+    let left = lab.figure(&database, &due)?;
+    ensure!(left == 0.0, "{} left {left} rows", order.way.name());
+    let within = |from: Instant, to: Instant| -> Vec<f64> {
+        samples
+            .iter()
+            .filter(|sample| sample.due >= from && sample.due < to)
+            .map(|sample| sample.ms)
+            .collect()
+    };
+    let (during, before) = (
+        summary(&within(begun, ended)),
+        summary(&within(
+            begun.checked_sub(Duration::from_mins(1)).unwrap_or(begun),
+            begun,
+        )),
+    );
+    let size = lab.figure(&database, "SELECT pg_total_relation_size('events')::float8")?;
+    let again = if matches!(order.way, Way::Job | Way::Naive) {
+        let (wal, begun) = (lab.wal()?, Instant::now());
+        order.way.run(lab, &database, order.doing, job)?;
+        Some((begun.elapsed().as_secs_f64(), lab.wal()? - wal))
+    } else {
+        None
+    };
+    Ok(Run {
+        way: order.way,
+        table: order.template,
+        seconds: (ended - begun).as_secs_f64(),
+        rows,
+        wal,
+        longest_ms: during.max,
+        p99_ms: during.p99,
+        p99_before_ms: before.p99,
+        peak_mib: said.peak_mib,
+        size,
+        said: said.summary,
+        again,
+    })
+}
