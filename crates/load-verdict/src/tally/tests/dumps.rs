@@ -166,6 +166,32 @@ fn damaged_dumps_say_what_is_wrong() {
     assert!(error(&|dump| dump.series.truncate(3)).starts_with("the saved figures are damaged: 3 metrics"));
 }
 
+// Sums that do not fit into 64 bits: no panic, and no sum that comes out right because it wrapped around.
+#[test]
+fn batches_that_overflow_are_refused() {
+    let good = dump(&tally(&spec(FLAGS), &[sample()]));
+    let requests = good.series[0].requests;
+    let bad = good.thresholds[0].bad;
+    assert_eq!(good.thresholds[0].metric, good.series[0].metric);
+    assert!(good.thresholds[0].batches.len() > 1, "{:?}", good.thresholds[0].batches);
+    for huge in [[u64::MAX, bad], [u64::MAX, u64::MAX]] {
+        let mut changed = good.clone();
+        let batches = &mut changed.thresholds[0].batches;
+        batches.fill([0, 0]);
+        batches[0] = huge;
+        batches[1] = [requests, bad].map(|count| count + 1);
+        if huge[1] == bad {
+            batches[1][1] = 0;
+        }
+        let sum = |part: usize| batches.iter().fold(0_u64, |sum, batch| sum.wrapping_add(batch[part]));
+        assert_eq!((sum(0), sum(1)), (requests, bad), "right but for the overflow");
+        assert_eq!(
+            Tally::from_dump(&changed).unwrap_err().to_string(),
+            "the saved figures are damaged: the counts of the threshold `http_req_duration=p(95)<350` do not add up"
+        );
+    }
+}
+
 #[test]
 fn a_result_of_another_plan_cannot_stand_in() {
     let saved = dump(&tally(&spec(FLAGS), &[sample()]));
