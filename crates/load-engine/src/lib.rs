@@ -18,7 +18,7 @@
 //! | `job` | a request on its way: it always ends as one sample, also when it is cut off |
 //! | `h1`, `h2` | exchanging a request for a response |
 //! | `worker` | one thread: takes arrivals up in time and hands them to pools |
-//! | `parts` | what a plan becomes before a run: servers, requests, pools, threads |
+//! | `setup` | what a plan becomes before a run: servers, requests, pools, threads |
 //! | `shared` | what threads tell each other: stop, gauges, causes, samples |
 //! | `run` | all threads: open connections, start together, stop, end |
 //! | `usage` | what the generator itself used and had to wait for |
@@ -32,10 +32,10 @@ mod h2;
 mod job;
 mod origin;
 mod pacer;
-mod parts;
 mod pool;
 mod prepared;
 mod run;
+mod setup;
 mod shared;
 mod stamped;
 mod tls;

@@ -167,7 +167,7 @@ impl Pool {
     }
 
     /// One failed attempt fails one job: the one that waited longest.
-    pub(crate) fn fail_first(&self, worker: &Rc<Worker>, outcome: Outcome, error: &dyn std::error::Error) {
+    pub(crate) fn fail_first(&self, worker: &Rc<Worker>, outcome: Outcome, error: &(dyn std::error::Error + 'static)) {
         worker.note(outcome, error);
         if let Some(job) = self.next() {
             job.failed(outcome, (0, 0));

@@ -3,8 +3,8 @@
 use crate::clock::Clock;
 use crate::connect::{ConnectError, Dialer};
 use crate::origin::Origin;
-use crate::parts::{dialer, make_room, origins, pools, prepare, threads};
 use crate::prepared::Prepared;
+use crate::setup::{dialer, make_room, origins, pools, prepare, threads};
 use crate::shared::{Gauges, Outbox, Shared, take};
 use crate::usage::{self, ThreadReading, ThreadUsage, Usage};
 use crate::worker::Worker;
@@ -91,7 +91,7 @@ pub fn start(plan: &Arc<Plan>) -> Result<Running, SetupError> {
     for shard in 0..count {
         let (go, going) = tokio::sync::oneshot::channel();
         let outbox = Outbox::default();
-        let setup = Setup {
+        let sending = SendingThread {
             plan: Arc::clone(plan),
             prepared: prepare(plan, &origins, &of_request)?,
             origins: Arc::clone(&origins),
@@ -108,7 +108,7 @@ pub fn start(plan: &Arc<Plan>) -> Result<Running, SetupError> {
             .name(format!("load-{shard}"))
             // Connections are boxed; nothing here is deep.
             .stack_size(512 << 10)
-            .spawn(move || setup.run())
+            .spawn(move || sending.run())
             .map_err(SetupError::System)?;
         threads.push(thread);
         outboxes.push(outbox);
@@ -220,8 +220,8 @@ impl Running {
     }
 }
 
-/// One thread before it runs.
-struct Setup {
+/// What one sending thread is given, and its life.
+struct SendingThread {
     plan: Arc<Plan>,
     prepared: Vec<Prepared>,
     origins: Arc<[Origin]>,
@@ -235,7 +235,7 @@ struct Setup {
     going: tokio::sync::oneshot::Receiver<Instant>,
 }
 
-impl Setup {
+impl SendingThread {
     fn run(self) -> io::Result<ThreadUsage> {
         punctual();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

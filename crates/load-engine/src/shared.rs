@@ -1,6 +1,7 @@
 //! What the threads of a run tell each other and the outside: stop, gauges, causes, and the samples that nobody has taken.
 
 use load_verdict::{Outcome, Sample};
+use runtime::exit::chain_of;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,21 +61,9 @@ impl Shared {
         }
     }
 
-    pub(crate) fn note(&self, outcome: Outcome, error: &dyn std::error::Error) {
+    pub(crate) fn note(&self, outcome: Outcome, error: &(dyn std::error::Error + 'static)) {
         let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
-        causes.entry(outcome).or_insert_with(|| {
-            std::iter::successors(Some(error), |error| error.source())
-                .map(ToString::to_string)
-                .fold(String::new(), |mut text, part| {
-                    if text.is_empty() {
-                        text = part;
-                    } else if !text.contains(&part) {
-                        text.push_str(": ");
-                        text.push_str(&part);
-                    }
-                    text
-                })
-        });
+        causes.entry(outcome).or_insert_with(|| chain_of(error));
     }
 
     pub(crate) fn opened(&self, connect_ns: u64, tls_ns: u64) {

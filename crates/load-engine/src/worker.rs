@@ -107,7 +107,7 @@ impl Worker {
     }
 
     /// Keeps the first message of each kind, for the person who asks why.
-    pub(crate) fn note(&self, outcome: Outcome, error: &dyn std::error::Error) {
+    pub(crate) fn note(&self, outcome: Outcome, error: &(dyn std::error::Error + 'static)) {
         self.shared.note(outcome, error);
     }
 
@@ -133,7 +133,6 @@ impl Worker {
         let mut opened = 0;
         let mut problem = None;
         for pool in 0..self.pools.len() {
-            // The first alone: its protocol says whether more are of use.
             let mut tasks = tokio::task::JoinSet::new();
             for _ in 0..ahead {
                 let this = Rc::clone(self);
