@@ -10,6 +10,7 @@ mod samples;
 mod saved;
 mod serve;
 mod show;
+mod termination;
 
 use args::{Cli, Command};
 use std::process::ExitCode;

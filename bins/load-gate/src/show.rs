@@ -2,6 +2,7 @@
 //! All on stderr: stdout belongs to the result.
 
 use load_report::render::{Progress, plain_line, progress_line};
+use runtime::Palette;
 use std::{
     io::{IsTerminal, Write},
     time::{Duration, Instant},
@@ -26,7 +27,7 @@ impl Style {
     pub(crate) fn automatic(interval: Duration) -> Self {
         if std::io::stderr().is_terminal() {
             Self::Live {
-                colours: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+                colours: Palette::stderr().is_on(),
             }
         } else {
             Self::Lines(interval)

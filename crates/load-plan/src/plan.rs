@@ -2,7 +2,7 @@
 
 use crate::{check::Check, schedule::Schedule, template::Template};
 use http::{HeaderName, Method};
-use load_verdict::Threshold;
+use load_verdict::{Threshold, judge::StopRule};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use url::Url;
 
@@ -125,27 +125,13 @@ pub struct Tls {
     pub server_name: Option<String>,
 }
 
-/// When to stop before the end.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum EarlyStop {
-    /// Never (but for fail-fast).
-    Never,
-    /// When the verdict cannot change any more: the same verdict as the full run, by construction.
-    Exact,
-    /// When an anytime-valid test is sure, at this error rate.
-    Sequential {
-        /// Error rate, over 0 and below 0.5.
-        alpha: f64,
-    },
-}
-
 /// How a run is judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judging {
     /// Confidence of each one-sided bound, 0.95 by default.
     pub confidence: f64,
-    /// Early stop.
-    pub early_stop: EarlyStop,
+    /// When to stop before the end (but for fail-fast).
+    pub early_stop: StopRule,
     /// No early stop before this much of the counted schedule has passed.
     pub min_duration: Duration,
     /// Largest 99th percentile of the send lag; `None`: 10 ms, or 5 % of the smallest latency limit if that is more.

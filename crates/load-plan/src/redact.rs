@@ -2,7 +2,8 @@
 
 use crate::build::redacted;
 use crate::duration::show;
-use crate::plan::{EarlyStop, Plan, Protocol, Request};
+use crate::plan::{Plan, Protocol, Request};
+use load_verdict::judge::StopRule;
 use serde_json::{Map, Value, json};
 
 const REDACTED: &str = "[redacted]";
@@ -58,7 +59,7 @@ impl Plan {
     pub fn redacted(&self) -> Value {
         let judging = &self.judging;
         let alpha = match judging.early_stop {
-            EarlyStop::Sequential { alpha } => json!(alpha),
+            StopRule::Sequential { alpha } => json!(alpha),
             _ => Value::Null,
         };
         json!({
@@ -109,9 +110,9 @@ impl Plan {
             "judging": {
                 "confidence": judging.confidence,
                 "early_stop": match judging.early_stop {
-                    EarlyStop::Never => "never",
-                    EarlyStop::Exact => "exact",
-                    EarlyStop::Sequential { .. } => "sequential",
+                    StopRule::Never => "never",
+                    StopRule::Exact => "exact",
+                    StopRule::Sequential { .. } => "sequential",
                 },
                 "alpha": alpha,
                 "min_duration": show(judging.min_duration),

@@ -32,7 +32,7 @@ pub struct EvidenceArgs {
     pub log: LogArgs,
 
     /// Where Kubernetes looks for the last words of a container
-    #[arg(long, hide = true, value_name = "FILE", default_value = crate::evidence::termination::PATH)]
+    #[arg(long, hide = true, value_name = "FILE", default_value = crate::termination::PATH)]
     pub termination_log: PathBuf,
 }
 

@@ -353,7 +353,7 @@ pub struct RunReportArgs {
     #[arg(long, env = "LOAD_GATE_PROGRESS_INTERVAL", value_name = "DURATION", default_value = "5s", value_parser = load_plan::duration::parse)]
     pub progress_interval: Duration,
     /// Where Kubernetes looks for the last words of a container
-    #[arg(long, hide = true, value_name = "FILE", default_value = crate::evidence::termination::PATH)]
+    #[arg(long, hide = true, value_name = "FILE", default_value = crate::termination::PATH)]
     pub termination_log: PathBuf,
 }
 

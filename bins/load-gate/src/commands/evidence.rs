@@ -6,7 +6,8 @@ use runtime::shutdown::Shutdown;
 use std::time::Duration;
 
 use crate::args::EvidenceArgs;
-use crate::evidence::{EvidenceResult, Options, Subject, check, termination};
+use crate::evidence::{EvidenceResult, Options, Subject, check};
+use crate::termination;
 
 /// A question that is under way is dropped at once, so there is nothing to wait for.
 const DRAIN: Duration = Duration::from_secs(5);

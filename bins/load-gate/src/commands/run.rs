@@ -5,11 +5,11 @@ use crate::{
         RunArgs,
         run::{ProgressArg, RunReportArgs},
     },
-    evidence::termination,
     exit_code,
     measure::{Order, measure},
     outputs,
     show::{Show, Style, width},
+    termination,
 };
 use anyhow::Context;
 use load_plan::Plan;
@@ -72,8 +72,6 @@ async fn measured(
 ) -> Result<(ResultDoc, bool), Failure> {
     let mut show = Show::new(style(&args.report));
     let order = Order {
-        config: plan.redacted(),
-        subject: plan.subject(),
         samples: args.report.samples.clone(),
         wait_ready: args.load.wait_ready,
         plan,

@@ -32,8 +32,6 @@ async fn run(order: RunOrder) -> Result<Finding, Failure> {
         only(&plan, url)?;
     }
     let order_of_measure = Order {
-        config: plan.redacted(),
-        subject: plan.subject(),
         samples: None,
         wait_ready: Duration::ZERO,
         plan: Arc::new(plan),

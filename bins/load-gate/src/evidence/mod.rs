@@ -19,7 +19,6 @@ mod outcome;
 mod pace;
 mod setup;
 mod subject;
-pub(crate) mod termination;
 #[cfg(test)]
 mod tests;
 

@@ -12,13 +12,9 @@ mod watch;
 use crate::samples::SampleFile;
 use anyhow::Context;
 use load_engine::{Finished, Running, SetupError, Usage};
-use load_plan::{Plan, plan::EarlyStop};
+use load_plan::Plan;
 use load_report::{ResultDoc, SCHEMA, Tool, render::Progress};
-use load_verdict::{
-    Judgement, Sample,
-    judge::{JudgeOptions, Stop, StopRule, Validity, ValidityInput, ValidityLimits},
-    tally::Tally,
-};
+use load_verdict::{Judgement, Sample, judge::Stop, tally::Tally};
 use runtime::{
     Shutdown,
     exit::{Exit, Failure, ResultExt},
@@ -46,10 +42,6 @@ const LITTLE: f64 = 0.05;
 /// What is to be measured.
 pub(crate) struct Order {
     pub(crate) plan: Arc<Plan>,
-    /// What was asked for, without secrets.
-    pub(crate) config: serde_json::Value,
-    /// One line about it, without secrets.
-    pub(crate) subject: String,
     /// Where every request is written.
     pub(crate) samples: Option<PathBuf>,
     /// How long the target may take to be reachable.
@@ -73,45 +65,33 @@ pub(crate) async fn measure(
     };
     let mut tally = Tally::new(Arc::new(spec::of(&plan)));
     let mut watch = Watch::new(&plan);
-    let started = match start(&plan, order.wait_ready, shutdown).await? {
-        Started::Running(running) => running,
-        Started::Unreachable(cause) => {
-            let now = clock();
-            let run = Run {
-                judgement: watch.judge(
-                    &tally,
-                    &Usage::default(),
-                    Some(Stop::NoSuccess { cause }),
-                    shutdown.is_draining(),
-                ),
-                started_at: now,
-                finished_at: now,
-                partial: shutdown.is_draining(),
-                threads: 0,
-            };
-            return document(run, &tally, &plan, order.config, order.subject);
-        }
-    };
+    let started = start(&plan, order.wait_ready, shutdown).await?;
     let started_at = clock();
-    let (finished, stop) = follow(started, &plan, &mut tally, &mut watch, &mut file, shutdown, &mut tell).await?;
+    let (over, stop) = match started {
+        Started::Running(running) => {
+            let (over, stop) = follow(running, &plan, &mut tally, &mut watch, &mut file, shutdown, &mut tell).await?;
+            if stop.is_some() {
+                tally.set_elapsed(over.sent.saturating_sub(plan.schedule.warm_up()));
+            }
+            (over, stop)
+        }
+        Started::Not(stop) => (Over::default(), Some(stop)),
+    };
     if let Some(file) = file {
         file.finish().exit(Exit::Dependency)?;
     }
     let partial = matches!(stop, Some(Stop::Interrupted));
-    if stop.is_some() {
-        tally.set_elapsed(finished.sent.saturating_sub(plan.schedule.warm_up()));
-    }
     let run = Run {
-        judgement: watch.judge(&tally, &finished.usage, stop, partial),
+        judgement: watch.judge(&tally, &over.usage, stop, partial),
         started_at,
         finished_at: clock(),
         partial,
-        threads: finished.threads,
+        threads: over.threads,
     };
-    for (outcome, cause) in &finished.causes {
+    for (outcome, cause) in &over.causes {
         tracing::warn!(outcome = outcome.as_str(), "first of its kind: {cause}");
     }
-    let doc = document(run, &tally, &plan, order.config, order.subject)?;
+    let doc = document(run, &tally, &plan)?;
     warn_of_redirects(&doc);
     Ok(doc)
 }
@@ -136,7 +116,8 @@ fn clock() -> jiff::Timestamp {
 
 enum Started {
     Running(Running),
-    Unreachable(String),
+    /// Nothing was sent: the target cannot be reached, or a signal came while it was waited for.
+    Not(Stop),
 }
 
 /// Starts the engine, waiting for the target as long as the user allows.
@@ -155,8 +136,11 @@ async fn start(plan: &Arc<Plan>, wait_ready: Duration, shutdown: &Shutdown) -> R
         match error {
             SetupError::Unreachable { ref source, .. } => {
                 let cause = runtime::exit::chain_of(source);
-                if Instant::now() >= deadline || shutdown.is_draining() {
-                    return Ok(Started::Unreachable(cause));
+                if shutdown.is_draining() {
+                    return Ok(Started::Not(Stop::Interrupted));
+                }
+                if Instant::now() >= deadline {
+                    return Ok(Started::Not(Stop::NoSuccess { cause }));
                 }
                 tracing::info!(cause, "the target cannot be reached yet");
                 tokio::select! {
@@ -171,6 +155,7 @@ async fn start(plan: &Arc<Plan>, wait_ready: Duration, shutdown: &Shutdown) -> R
 }
 
 /// What is left of a run when it is over.
+#[derive(Default)]
 struct Over {
     usage: Usage,
     causes: std::collections::BTreeMap<load_verdict::Outcome, String>,
@@ -263,13 +248,7 @@ struct Run {
     threads: usize,
 }
 
-fn document(
-    run: Run,
-    tally: &Tally,
-    plan: &Plan,
-    config: serde_json::Value,
-    subject: String,
-) -> Result<ResultDoc, Failure> {
+fn document(run: Run, tally: &Tally, plan: &Plan) -> Result<ResultDoc, Failure> {
     let dump = tally
         .dump()
         .context("cannot write the histograms down")
@@ -281,10 +260,10 @@ fn document(
             name: info.name.to_owned(),
             version: info.version.to_owned(),
         },
-        subject,
+        subject: plan.subject(),
         started_at: run.started_at,
         finished_at: run.finished_at,
-        config,
+        config: plan.redacted(),
         environment: environment::gather(run.threads),
         exit_code: crate::exit_code::native(run.judgement.verdict),
         judgement: run.judgement,

@@ -1,13 +1,13 @@
 //! What is known of a run while it goes on: figures of the generator itself, and what follows from them.
 
-use super::{EarlyStop, IN_TIME_NS, JudgeOptions, LITTLE, Stop, StopRule, Validity, ValidityInput, ValidityLimits};
+use super::{IN_TIME_NS, LITTLE};
 use crate::samples::SampleFile;
 use load_engine::{Gauges, Usage};
 use load_plan::Plan;
 use load_report::render::Progress;
 use load_verdict::{
     Judgement, Sample,
-    judge::{self, Progress as Standing},
+    judge::{self, JudgeOptions, Progress as Standing, Stop, Validity, ValidityInput, ValidityLimits},
     tally::Tally,
     threshold::{Aggregation, Metric, Operator},
 };
@@ -128,11 +128,7 @@ impl Watch {
 fn options(plan: &Plan) -> JudgeOptions {
     JudgeOptions {
         confidence: plan.judging.confidence,
-        stop_rule: match plan.judging.early_stop {
-            EarlyStop::Never => StopRule::Never,
-            EarlyStop::Exact => StopRule::Exact,
-            EarlyStop::Sequential { alpha } => StopRule::Sequential { alpha },
-        },
+        stop_rule: plan.judging.early_stop,
         min_duration: plan.judging.min_duration,
     }
 }

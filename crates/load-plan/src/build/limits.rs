@@ -3,7 +3,8 @@
 use crate::error::PlanError;
 use crate::file::values::Span;
 use crate::file::{EarlyStopSpec, ProtocolSpec, ScenarioFile};
-use crate::plan::{Connections, EarlyStop, Judging, Protocol, Tls};
+use crate::plan::{Connections, Judging, Protocol, Tls};
+use load_verdict::judge::StopRule;
 use std::{path::Path, time::Duration};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -182,9 +183,9 @@ pub(super) fn judging(file: &ScenarioFile, length: Duration) -> Result<Judging, 
     Ok(Judging {
         confidence,
         early_stop: match spec.early_stop {
-            Some(EarlyStopSpec::Never) => EarlyStop::Never,
-            None | Some(EarlyStopSpec::Exact) => EarlyStop::Exact,
-            Some(EarlyStopSpec::Sequential) => EarlyStop::Sequential { alpha },
+            Some(EarlyStopSpec::Never) => StopRule::Never,
+            None | Some(EarlyStopSpec::Exact) => StopRule::Exact,
+            Some(EarlyStopSpec::Sequential) => StopRule::Sequential { alpha },
         },
         min_duration,
         max_lag,

@@ -1,11 +1,8 @@
 //! Scenario files, and flags beside them.
 
 use crate::support::{attempt, from_file, rendered, simple};
-use load_plan::{
-    Plan, Settings,
-    plan::{EarlyStop, Protocol},
-    scenario_schema,
-};
+use load_plan::{Plan, Settings, plan::Protocol, scenario_schema};
+use load_verdict::judge::StopRule;
 use std::{path::Path, time::Duration};
 
 fn shown() -> &'static Path {
@@ -76,7 +73,7 @@ fn everything_that_a_file_can_say() {
     assert!(late.abort_on_fail);
     assert_eq!(late.delay_abort, Duration::from_secs(30));
     assert!(plan.data.as_ref().unwrap().random);
-    assert_eq!(plan.judging.early_stop, EarlyStop::Sequential { alpha: 0.01 });
+    assert_eq!(plan.judging.early_stop, StopRule::Sequential { alpha: 0.01 });
     assert_eq!(plan.connections.protocol, Protocol::Auto);
     assert_eq!((plan.connections.initial, plan.threads, plan.seed), (20, Some(2), 7));
     assert_eq!(

@@ -2,10 +2,8 @@
 
 use crate::support::{attempt, built, folder, rendered, simple};
 use http::{Method, header};
-use load_plan::{
-    EarlyStopChoice, Settings,
-    plan::{EarlyStop, Protocol},
-};
+use load_plan::{EarlyStopChoice, Settings, plan::Protocol};
+use load_verdict::judge::StopRule;
 use std::{path::Path, time::Duration};
 
 #[test]
@@ -44,7 +42,7 @@ fn a_k6_script_one_for_one() {
     assert_eq!(plan.scenarios[0].name, "default");
     assert_eq!(plan.thresholds.len(), 2);
     assert_eq!(plan.timeout, Duration::from_secs(30));
-    assert_eq!(plan.judging.early_stop, EarlyStop::Exact);
+    assert_eq!(plan.judging.early_stop, StopRule::Exact);
     assert!(plan.connections.fail_fast && plan.notes.is_empty());
     assert_eq!(plan.subject(), "POST http://127.0.0.1:8080/graphql, 50/s for 5m");
     assert_eq!(
@@ -127,7 +125,7 @@ fn every_flag_arrives() {
     );
     assert!(plan.tls.insecure_skip_verify);
     assert_eq!(plan.tls.server_name.as_deref(), Some("inner"));
-    assert_eq!(plan.judging.early_stop, EarlyStop::Sequential { alpha: 0.001 });
+    assert_eq!(plan.judging.early_stop, StopRule::Sequential { alpha: 0.001 });
     assert_eq!(plan.judging.min_duration, Duration::from_secs(30));
     assert_eq!(plan.judging.max_lag, Some(Duration::from_millis(20)));
 }
