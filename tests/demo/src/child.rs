@@ -4,8 +4,14 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
+
+/// Longer than any run on stage takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two looks at whether it has ended.
+const PACE: Duration = Duration::from_millis(2);
 
 /// A running process. Dropping it kills it.
 #[derive(Debug)]
@@ -71,6 +77,53 @@ impl Child {
             .map(drop)
             .with_context(|| format!("killing {}", self.name))
     }
+}
+
+/// What a program that has ended left behind.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// The exit code.
+    pub(crate) code: i32,
+    /// All of its stdout.
+    pub(crate) out: String,
+    /// All of its stderr.
+    pub(crate) log: String,
+    /// From its start to its end.
+    pub(crate) took: Duration,
+}
+
+impl Done {
+    /// What stands after `error: `, if it ended with one.
+    pub(crate) fn error(&self) -> Option<String> {
+        self.log.split_once("error: ").map(|(_, error)| error.trim().to_owned())
+    }
+}
+
+/// Runs a program to its end, as [`Child::start_apart`] starts it.
+pub(crate) async fn to_its_end<A: AsRef<OsStr>>(
+    name: &'static str,
+    program: &Path,
+    args: impl IntoIterator<Item = A>,
+    out: &Path,
+    log: &Path,
+) -> Result<Done> {
+    let started = Instant::now();
+    let mut child = Child::start_apart(name, program, args, out, log)?;
+    let status = loop {
+        match child.ended()? {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => bail!("{name} did not end within {} s", PATIENCE.as_secs()),
+            None => tokio::time::sleep(PACE).await,
+        }
+    };
+    let took = started.elapsed();
+    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
+    Ok(Done {
+        code: status.code().with_context(|| format!("{name} was ended by a signal"))?,
+        out: read(out)?,
+        log: read(log)?,
+        took,
+    })
 }
 
 impl Drop for Child {

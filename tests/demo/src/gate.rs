@@ -1,19 +1,13 @@
 //! Owns the load-gate that is on stage: the real program, run to its end, and what it said.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::child::Child;
+use crate::child;
 use crate::stage::Stage;
 use crate::text::command_line;
-
-/// Longer than any run on stage takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// Between two looks at whether it has ended.
-const PACE: Duration = Duration::from_millis(2);
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -74,32 +68,20 @@ pub(crate) async fn run(stage: &mut Stage, args: &[&str], as_before: &[&str], hi
     stage.tell.command(&words);
     stage.gates += 1;
     let file = |kind: &str| stage.folder().join(format!("load-gate-{}.{kind}", stage.gates));
-    let (out, log) = (file("json"), file("log"));
     let all = args
         .iter()
         .chain(as_before)
         .chain(hidden)
         .chain(&["--output", "json", "--log-format", "human"]);
-    let started = Instant::now();
-    let mut child = Child::start_apart("load-gate", stage.load_gate(), all, &out, &log)?;
-    let status = loop {
-        match child.ended()? {
-            Some(status) => break status,
-            None if started.elapsed() > PATIENCE => bail!("load-gate did not end within {} s", PATIENCE.as_secs()),
-            None => tokio::time::sleep(PACE).await,
-        }
-    };
-    let took = started.elapsed();
-    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
-    let (line, errors) = (read(&out)?, read(&log)?);
-    let said = match line.trim() {
+    let done = child::to_its_end("load-gate", stage.load_gate(), all, &file("json"), &file("log")).await?;
+    let said = match done.out.trim() {
         "" => Value::Null,
         line => serde_json::from_str(line).context("load-gate's stdout is not one JSON line")?,
     };
     Ok(Ended {
-        code: status.code().context("load-gate was ended by a signal")?,
+        code: done.code,
         said,
-        error: errors.split_once("error: ").map(|(_, error)| error.trim().to_owned()),
-        took,
+        error: done.error(),
+        took: done.took,
     })
 }

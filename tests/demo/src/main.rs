@@ -5,6 +5,7 @@ mod acts;
 mod asker;
 mod child;
 mod gate;
+mod job;
 mod ledger;
 mod narrator;
 mod opa;

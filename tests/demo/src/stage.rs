@@ -53,6 +53,9 @@ pub(crate) struct Stage {
     folder: TempDir,
     reloader: PathBuf,
     load_gate: PathBuf,
+    retention_job: PathBuf,
+    /// How often retention-job was run; numbers its files.
+    pub(crate) jobs: usize,
     /// How often load-gate was run; numbers its files.
     pub(crate) gates: usize,
     acts: usize,
@@ -77,6 +80,8 @@ impl Stage {
                 .exit(Exit::Dependency)?,
             reloader: beside_us("policy-reloader", "POLICY_RELOADER")?,
             load_gate: beside_us("load-gate", "LOAD_GATE")?,
+            retention_job: beside_us("retention-job", "RETENTION_JOB")?,
+            jobs: 0,
             gates: 0,
             acts: 0,
             began: Instant::now(),
@@ -96,6 +101,11 @@ impl Stage {
     /// The real load-gate.
     pub(crate) fn load_gate(&self) -> &Path {
         &self.load_gate
+    }
+
+    /// The real retention-job.
+    pub(crate) fn retention_job(&self) -> &Path {
+        &self.retention_job
     }
 
     /// Starts an act: heading, what it is about, what is promised.

@@ -3,6 +3,7 @@
 
 mod gate;
 mod policy;
+mod retention;
 
 use crate::stage::Stage;
 
@@ -10,4 +11,5 @@ use crate::stage::Stage;
 pub(crate) async fn play(stage: &mut Stage) {
     policy::play(stage).await;
     gate::play(stage).await;
+    retention::play(stage).await;
 }

@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The demo with its temporary files in `folder`, without an OPA, and with a load-gate that does nothing.
+/// The demo with its temporary files in `folder`, without an OPA, and with a load-gate and a retention-job that do nothing.
 fn demo(folder: &Path) -> Command {
     let load_gate = script(folder, "load-gate", "exit 3");
+    let retention_job = script(folder, "retention-job", "exit 3");
     let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
     command
         .env_clear()
         .env("TMPDIR", folder)
         .env("TOOLS_DIR", folder.join("tools"))
         .env("LOAD_GATE", load_gate)
+        .env("RETENTION_JOB", retention_job)
         .stdin(Stdio::null());
     command
 }
@@ -38,7 +40,11 @@ fn demo_folders(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_missing_tool_is_a_clear_error_and_not_a_failed_demo() {
-    for (name, variable) in [("policy-reloader", "POLICY_RELOADER"), ("load-gate", "LOAD_GATE")] {
+    for (name, variable) in [
+        ("policy-reloader", "POLICY_RELOADER"),
+        ("load-gate", "LOAD_GATE"),
+        ("retention-job", "RETENTION_JOB"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let reloader = script(folder.path(), "policy-reloader", "exit 3");
         let output = demo(folder.path())
