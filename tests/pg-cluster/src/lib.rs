@@ -32,7 +32,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! * Each server has its own folder, port on 127.0.0.1 and Unix socket. A start takes about a tenth of a second: `initdb`
+//! * Each server has its own folder, port on 127.0.0.1 and Unix socket. A start takes a fraction of a second: `initdb`
 //!   runs once for each release and its result is kept in `.tools/postgresql/data`. `fsync` is off unless asked for.
 //! * Dropping a [`Cluster`] stops the server and removes its folder. So does the end of this process, however it ends.
 //! * As root, servers run as `nobody` (`PG_CLUSTER_UID` names another), in a folder below `TMPDIR` that must be open.

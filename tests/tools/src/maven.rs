@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -32,8 +33,19 @@ pub(crate) fn fetch(version: &str, target: &Path) -> Result<(), String> {
     // A thread of its own: whoever asks may be in a runtime already, and another cannot be entered from there.
     std::thread::scope(|scope| scope.spawn(|| runtime.block_on(work)).join())
         .map_err(|_| "the library that fetches it panicked".to_owned())??;
-    // A server never runs as root, so others must be able to read it.
-    fs::set_permissions(target, fs::Permissions::from_mode(0o755)).map_err(|error| causes(&error))
+    open(target).map_err(|error| causes(&error))
+}
+
+/// A server never runs as root, so others must be able to read it, whatever our umask says.
+fn open(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn causes(error: &dyn Error) -> String {

@@ -1,9 +1,7 @@
 //! Nothing is left behind, however a test ends.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -11,36 +9,8 @@ use std::time::{Duration, Instant};
 
 use pg_cluster::{Cluster, Major, Options};
 
+use crate::helper::HELPER;
 use crate::number;
-
-/// With this variable the test program is a helper: a process that can be killed, or that is another user's.
-pub(crate) const HELPER: &str = "PG_CLUSTER_TEST_HELPER";
-
-/// `initdb` wants a user that has a name.
-const NOBODY: u32 = 65534;
-
-pub(crate) fn help(what: &str) {
-    let options = match what {
-        "disk" => Options::default().small_disk(4),
-        _ => Options::default(),
-    };
-    let cluster = Cluster::start(Major::any(), &options).unwrap();
-    if what == "once" {
-        crate::run(async { assert_eq!(number(&cluster, "SELECT 7::bigint").await, 7) });
-        match pg_cluster::small_disk_possible() {
-            Ok(()) => crate::run(crate::faults::a_small_disk_runs_full_and_recovers()),
-            Err(unavailable) => println_now(&format!("no small disk: {unavailable}")),
-        }
-    }
-    println_now(&format!("{} {}", cluster.pid().unwrap(), cluster.folder().display()));
-    if what != "once" {
-        thread::park();
-    }
-}
-
-fn println_now(line: &str) {
-    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
-}
 
 /// The helper, with the process and folder of its server.
 fn helper(what: &str) -> (Child, u32, PathBuf) {
@@ -62,7 +32,7 @@ fn runs(pid: u32) -> bool {
 }
 
 /// Waits until server, folder and mount are gone.
-fn gone(pid: u32, folder: &Path) {
+pub(crate) fn gone(pid: u32, folder: &Path) {
     let end = Instant::now() + Duration::from_secs(30);
     while runs(pid) || folder.exists() || mounted(folder) {
         assert!(Instant::now() < end, "{pid} or {} is still there", folder.display());
@@ -113,26 +83,4 @@ pub(crate) fn a_killed_test_leaves_no_mount() {
     child.kill().unwrap();
     child.wait().unwrap();
     gone(pid, &folder);
-}
-
-/// Root's tests run servers as somebody else; here everything is somebody else's.
-pub(crate) fn an_ordinary_user_can_do_it_too() {
-    let open = tempfile::tempdir().unwrap();
-    fs::set_permissions(open.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    // The target folder may be closed to others.
-    let program = open.path().join("test");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let output = Command::new(&program)
-        .env(HELPER, "once")
-        .env("TMPDIR", open.path())
-        .env("HOME", open.path())
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let told = String::from_utf8(output.stdout).unwrap();
-    let (pid, folder) = told.lines().last().unwrap().split_once(' ').unwrap();
-    gone(pid.parse().unwrap(), Path::new(folder));
 }

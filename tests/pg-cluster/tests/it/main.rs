@@ -6,9 +6,11 @@
 
 mod copies;
 mod faults;
+mod helper;
 mod leftovers;
 mod secured;
 mod servers;
+mod users;
 
 use std::process::ExitCode;
 
@@ -68,8 +70,8 @@ const MOUNTING: [(&str, fn()); 2] = [
 ];
 
 fn main() -> ExitCode {
-    if let Ok(what) = std::env::var(leftovers::HELPER) {
-        leftovers::help(&what);
+    if let Ok(what) = std::env::var(helper::HELPER) {
+        helper::help(&what);
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::from_args();
@@ -105,8 +107,12 @@ fn main() -> ExitCode {
         trials.push(trial(name.to_owned(), test, mounting));
     }
     if root {
-        let test = leftovers::an_ordinary_user_can_do_it_too;
-        trials.push(trial("an_ordinary_user_can_do_it_too".to_owned(), test, some));
+        let readable = some && (arguments.list || pg_cluster::or_skip(users::others_can_run(Major::any())).is_some());
+        let test = users::an_ordinary_user_can_do_it_too;
+        trials.push(trial("an_ordinary_user_can_do_it_too".to_owned(), test, readable));
+        let newest = majors.contains(&(Major::V18, true));
+        let test = users::programs_in_a_closed_folder_are_copied;
+        trials.push(trial("programs_in_a_closed_folder_are_copied".to_owned(), test, newest));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
