@@ -38,6 +38,8 @@ pub(super) struct Pair {
 /// A foreign key that leads away from a row.
 pub(super) struct Step {
     pub(super) edge: Edge,
+    /// The table that declares it, and its name there.
+    pub(super) key: (u32, String),
     /// The table at the other end.
     pub(super) to: u32,
     /// How the columns go together.
@@ -49,25 +51,24 @@ pub(super) struct Step {
 }
 
 impl Step {
-    /// The rows belong together: `next` is at the other end, `from` gives an expression for the row's nth column.
-    pub(super) fn joins(&self, next: &str, from: impl Fn(usize, &Pair) -> String) -> String {
+    /// A row at one end may belong to several at the other (keys over periods).
+    pub(super) fn overlaps(&self) -> bool {
+        self.columns.iter().any(|pair| pair.operator.contains("&&"))
+    }
+
+    /// The rows belong together: `next` is at the other end, `from` gives an expression for the row's column.
+    pub(super) fn joins(&self, next: &str, from: impl Fn(&Pair) -> String) -> String {
         let terms: Vec<String> = self
             .columns
             .iter()
-            .enumerate()
-            .map(|(index, pair)| {
-                let row = from(index, pair);
+            .map(|pair| {
+                let row = from(pair);
                 let other = format!("{next}.{}", quote_ident(&pair.other));
                 let (parent, child) = if self.up { (other, row) } else { (row, other) };
                 format!("{parent} {} {child}", pair.operator)
             })
             .collect();
         terms.join(" AND ")
-    }
-
-    /// Both ends are the same table (or partition tree).
-    pub(super) fn loops(&self) -> bool {
-        self.edge.child_root == self.edge.parent_root
     }
 }
 
@@ -122,7 +123,8 @@ impl HoldRules {
         found
     }
 
-    fn root(&self, oid: u32) -> u32 {
+    /// The topmost parent, or itself.
+    pub(super) fn root(&self, oid: u32) -> u32 {
         let mut oid = oid;
         // As many steps as there are tables: a picture with a cycle in it ends too.
         for _ in 0..self.tables.len() {
@@ -160,11 +162,13 @@ impl HoldRules {
         steps
     }
 
-    fn step(&self, key: &ForeignKey, up: bool, only: Option<Vec<u32>>) -> Option<Step> {
+    /// One foreign key, in one direction.
+    pub(super) fn step(&self, key: &ForeignKey, up: bool, only: Option<Vec<u32>>) -> Option<Step> {
         let child_columns = names(self.tables.get(&key.child)?, &key.child_columns)?;
         let parent_columns = names(self.tables.get(&key.parent)?, &key.parent_columns)?;
         let columns = child_columns.iter().zip(&parent_columns).enumerate();
         Some(Step {
+            key: (key.child, key.name.clone()),
             to: if up { key.parent } else { key.child },
             columns: columns
                 .map(|(index, (child, parent))| {

@@ -15,16 +15,18 @@
 //! |---|---|
 //! | `graph` | foreign keys and partitions, seen from one table |
 //! | `own` | what makes a row held by itself |
-//! | `closure` | what makes it held through other rows |
+//! | `closure` | what makes it held through other rows: which form the SQL takes |
+//! | `nested`, `recursive` | the two forms |
 
 mod closure;
 mod graph;
+mod nested;
 mod own;
+mod recursive;
 #[cfg(test)]
 mod tests;
 
 use crate::catalog::{Catalog, Table};
-use closure::Closure;
 use pg_session::Sql;
 use retention_policy::{Policy, Reach};
 use retention_store::hold::{HeldColumn, Structure};
@@ -41,17 +43,6 @@ pub enum HoldError {
     NoColumn {
         /// The column.
         on: HeldColumn,
-    },
-    /// Foreign keys tie the table to held ones in too many ways.
-    #[error(
-        "foreign keys tie {table} to tables with legal holds in more than {limit} ways, which is more than one statement \
-         can look at; place the holds on tables nearer to it"
-    )]
-    TooManyWays {
-        /// `schema.table`.
-        table: String,
-        /// The limit.
-        limit: usize,
     },
     /// The table was not in the catalog's picture.
     #[error("the table with OID {oid} is not in the catalog's picture, so its holds are unknown; run again")]
@@ -140,7 +131,7 @@ impl HoldRules {
         if let Some(on) = active.dangling.first() {
             return Err(HoldError::NoColumn { on: on.clone() });
         }
-        Closure::new(self, active).predicate(oid, deletes)
+        closure::predicate(self, active, oid, deletes)
     }
 
     /// Active holds on columns of tables that no rule and no foreign key of a governed table leads to. They hold

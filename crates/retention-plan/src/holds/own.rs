@@ -1,43 +1,60 @@
 //! Owns what makes a row held by itself: holds on its columns, holds on its subject, labels.
 
-use super::graph::Part;
 use super::{HoldError, HoldRules, SubjectWay};
 use crate::catalog::Table;
 use pg_session::{Sql, quote_ident};
 use retention_policy::Reach;
 use retention_store::hold::{HeldColumn, Structure};
 
-/// `alias."column"::text IN (...)` terms; a row is held if one is true. They may be NULL.
+/// `alias."column"::text IN (...)` terms; a row is held if one is true. They may be NULL. What is said of the table's
+/// parents and partitions counts too.
 pub(super) fn terms(rules: &HoldRules, active: &Structure, table: &Table, alias: &str) -> Result<Vec<Sql>, HoldError> {
     let mut terms = Vec::new();
     for part in rules.parts(table) {
-        let mut of_part = Vec::new();
-        for held in active.columns.iter().filter(|held| names(held, part.table)) {
-            if part.table.column(&held.column).is_none() {
-                return Err(HoldError::NoColumn { on: held.clone() });
-            }
-            of_part.push(on_column(table, &part, alias, &held.column, &held_values(held)));
-        }
-        if active.subjects {
-            for way in rules.subjects.get(&part.table.relation.oid).into_iter().flatten() {
-                of_part.push(match way {
-                    SubjectWay::Column(column) => on_column(table, &part, alias, column, &subject_values()),
-                    SubjectWay::Reach(reach) => rules.along(reach, alias, 1),
-                });
-            }
-        }
-        if !rules.label_values.is_empty() {
-            for column in rules.labels.get(&part.table.relation.oid).into_iter().flatten() {
-                if let Some(column) = part.table.column(column) {
-                    of_part.push(labelled(column, alias, &rules.label_values));
-                }
-            }
-        }
+        let of_part = of_part(rules, active, table, part.table, alias)?;
         terms.extend(
             of_part
                 .into_iter()
                 .map(|term| of_rows(alias, part.only.as_deref(), &term)),
         );
+    }
+    Ok(terms)
+}
+
+/// The same, but only what is said of the table by its own name.
+pub(super) fn direct(rules: &HoldRules, active: &Structure, table: &Table, alias: &str) -> Result<Vec<Sql>, HoldError> {
+    of_part(rules, active, table, table, alias)
+}
+
+/// What is said of `part`, over rows of `table`.
+fn of_part(
+    rules: &HoldRules,
+    active: &Structure,
+    table: &Table,
+    part: &Table,
+    alias: &str,
+) -> Result<Vec<Sql>, HoldError> {
+    let mut terms = Vec::new();
+    for held in active.columns.iter().filter(|held| names(held, part)) {
+        if part.column(&held.column).is_none() {
+            return Err(HoldError::NoColumn { on: held.clone() });
+        }
+        terms.push(on_column(table, part, alias, &held.column, &held_values(held)));
+    }
+    if active.subjects {
+        for way in rules.subjects.get(&part.relation.oid).into_iter().flatten() {
+            terms.push(match way {
+                SubjectWay::Column(column) => on_column(table, part, alias, column, &subject_values()),
+                SubjectWay::Reach(reach) => rules.along(reach, alias, 1),
+            });
+        }
+    }
+    if !rules.label_values.is_empty() {
+        for column in rules.labels.get(&part.relation.oid).into_iter().flatten() {
+            if let Some(column) = part.column(column) {
+                terms.push(labelled(column, alias, &rules.label_values));
+            }
+        }
     }
     Ok(terms)
 }
@@ -76,7 +93,7 @@ fn subject_values() -> Sql {
     Sql::text("SELECT h.value FROM retention.hold AS h WHERE h.released_at IS NULL AND h.table_name IS NULL")
 }
 
-fn on_column(table: &Table, part: &Part<'_>, alias: &str, name: &str, values: &Sql) -> Sql {
+fn on_column(table: &Table, part: &Table, alias: &str, name: &str, values: &Sql) -> Sql {
     let is_one = |alias: &str| {
         Sql::text(format!("{}::pg_catalog.text IN (", column(alias, name)))
             .append(values)
@@ -89,7 +106,7 @@ fn on_column(table: &Table, part: &Part<'_>, alias: &str, name: &str, values: &S
     Sql::text(format!(
         "EXISTS (SELECT 1 FROM {} AS {alias}x WHERE {alias}x.tableoid = {alias}.tableoid AND {alias}x.ctid = {alias}.ctid \
          AND ",
-        part.table.relation.quoted()
+        part.relation.quoted()
     ))
     .append(&is_one(&format!("{alias}x")))
     .raw(")")

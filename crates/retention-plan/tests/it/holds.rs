@@ -1,0 +1,373 @@
+//! Which rows are held, on a real server, against a naive model.
+
+use crate::support::{Db, anonymise, db, erasure, policy, rule, table};
+use pg_cluster::Major;
+use pg_session::Sql;
+use retention_plan::catalog::Catalog;
+use retention_plan::holds::{HoldError, HoldRules};
+use retention_policy::{ErasureAction, ErasureTable, OnChildren, Policy, Reach, Rule, Transform};
+use retention_store::hold::{self, HeldColumn, NewHold};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+async fn with_schema(major: Major, sql: &str) -> Db {
+    let db = db(major, sql).await;
+    retention_store::ensure(&db.session).await.unwrap();
+    db
+}
+
+async fn place(db: &Db, on: Option<(&str, &str)>, value: &str) -> i64 {
+    let on = on.map(|(of, column)| {
+        let of = table(of);
+        HeldColumn {
+            schema: of.schema,
+            table: of.name,
+            column: column.to_owned(),
+        }
+    });
+    let new = NewHold {
+        on: on.as_ref(),
+        value,
+        reason: "test",
+        placed_by: None,
+    };
+    hold::add(&db.session, &new, Duration::from_secs(5)).await.unwrap().id
+}
+
+/// The ids of the held rows of a table; the predicate is never NULL.
+async fn held(db: &Db, catalog: &Catalog, policy: &Policy, of: &str, deletes: bool) -> Vec<i32> {
+    let rules = HoldRules::new(catalog, policy);
+    let active = hold::structure(&db.session).await.unwrap();
+    let name = table(of);
+    let relation = &catalog.find(&name.schema, &name.name).unwrap().relation;
+    let Some(predicate) = rules.predicate(relation.oid, deletes, &active).unwrap() else {
+        return Vec::new();
+    };
+    let sql = Sql::text("SELECT t.id, (")
+        .append(&predicate)
+        .raw(format!(") FROM {} AS t ORDER BY 1", relation.quoted()));
+    let rows = db.session.query(&sql).await.unwrap();
+    rows.iter()
+        .filter(|row| row.get::<_, Option<bool>>(1).expect("never NULL"))
+        .map(|row| row.get(0))
+        .collect()
+}
+
+pub async fn holds_follow_values_keys_and_releases(major: Major) {
+    let db = with_schema(
+        major, "CREATE TABLE users (id int PRIMARY KEY, email text);
+         CREATE TABLE \"Or\"\"ders\" (id int PRIMARY KEY, \"User\" int REFERENCES users ON DELETE CASCADE, total numeric(10, 2));
+         INSERT INTO users VALUES (1, 'a@x'), (2, NULL), (3, 'c@x');
+         INSERT INTO \"Or\"\"ders\" VALUES (10, 1, 5), (11, NULL, NULL), (12, 3, 7.5)",
+    )
+    .await;
+    let catalog = db.catalog(&["users"]).await;
+    let policy = policy(vec![]);
+    assert!(held(&db, &catalog, &policy, "users", true).await.is_empty());
+    let by_mail = place(&db, Some(("users", "email")), "a@x").await;
+    assert_eq!(held(&db, &catalog, &policy, "users", true).await, [1]);
+    assert_eq!(held(&db, &catalog, &policy, "Or\"ders", false).await, [10]);
+    let by_total = place(&db, Some(("Or\"ders", "total")), "7.5").await;
+    assert_eq!(held(&db, &catalog, &policy, "users", false).await, [1, 3]);
+    assert_eq!(held(&db, &catalog, &policy, "Or\"ders", true).await, [10, 12]);
+    for id in [by_mail, by_total] {
+        hold::release(&db.session, id, None, None, Duration::from_secs(5))
+            .await
+            .unwrap();
+    }
+    assert!(held(&db, &catalog, &policy, "users", true).await.is_empty());
+}
+
+pub async fn composite_keys_with_a_null_tie_nothing(major: Major) {
+    let db = with_schema(
+        major,
+        "CREATE TABLE p (id int PRIMARY KEY, a int, b int, UNIQUE (a, b));
+         CREATE TABLE c (id int PRIMARY KEY, x int, y int, FOREIGN KEY (y, x) REFERENCES p (a, b));
+         INSERT INTO p VALUES (1, 1, 2), (2, 2, 1);
+         INSERT INTO c VALUES (1, 2, 1), (2, 1, 2), (3, NULL, 1), (4, NULL, NULL)",
+    )
+    .await;
+    let catalog = db.catalog(&["c"]).await;
+    place(&db, Some(("p", "id")), "1").await;
+    assert_eq!(held(&db, &catalog, &policy(vec![]), "c", true).await, [1]);
+    assert_eq!(held(&db, &catalog, &policy(vec![]), "p", true).await, [1]);
+}
+
+pub async fn a_subject_is_held_wherever_it_is_reached(major: Major) {
+    let db = with_schema(
+        major, "CREATE TABLE people (id int PRIMARY KEY, requested bool);
+         CREATE TABLE carts (id int PRIMARY KEY, person bigint);
+         CREATE TABLE items (id int PRIMARY KEY, cart int);
+         CREATE TABLE visits (id int PRIMARY KEY, who text);
+         INSERT INTO people VALUES (1), (2); INSERT INTO carts VALUES (10, 1), (20, 2), (30, NULL);
+         INSERT INTO items VALUES (100, 10), (200, 20), (300, NULL); INSERT INTO visits VALUES (5, '1'), (6, '2'), (7, NULL)",
+    )
+    .await;
+    let part = |of: &str, reach| ErasureTable {
+        table: table(of),
+        action: ErasureAction::Delete,
+        reach,
+        on_children: OnChildren::Keep,
+        allow_no_primary_key: false,
+    };
+    let mut policy = policy(vec![Rule {
+        subject_column: Some("who".to_owned()),
+        ..rule("visits", "visits")
+    }]);
+    let mut erasure = erasure("people", "id");
+    erasure.tables = vec![
+        part("carts", Reach::Column("person".to_owned())),
+        part(
+            "items",
+            Reach::Via {
+                column: "cart".to_owned(),
+                table: table("carts"),
+                key: "id".to_owned(),
+                reach: Box::new(Reach::Column("person".to_owned())),
+            },
+        ),
+    ];
+    policy.erasure = Some(erasure);
+    let catalog = db.catalog(&["people", "carts", "items", "visits"]).await;
+    place(&db, None, "1").await;
+    for (of, expected) in [("people", 1), ("carts", 10), ("items", 100), ("visits", 5)] {
+        for deletes in [true, false] {
+            assert_eq!(held(&db, &catalog, &policy, of, deletes).await, [expected], "{of}");
+        }
+    }
+}
+
+pub async fn labels_of_every_type_hold(major: Major) {
+    let db = with_schema(
+        major,
+        "CREATE DOMAIN tags AS text[];
+         CREATE TABLE a (id int PRIMARY KEY, l text); CREATE TABLE b (id int PRIMARY KEY, l varchar(20)[]);
+         CREATE TABLE c (id int PRIMARY KEY, l jsonb); CREATE TABLE d (id int PRIMARY KEY, l tags);
+         INSERT INTO a VALUES (1, 'hold'), (2, 'other'), (3, NULL);
+         INSERT INTO b VALUES (1, '{x,hold}'), (2, '{}'), (3, NULL), (4, '{NULL}');
+         INSERT INTO c VALUES (1, '[\"x\", \"hold\"]'), (2, '[]'), (3, NULL), (4, '[[\"hold\"]]'), (5, '1');
+         INSERT INTO d VALUES (1, '{hold}'), (2, '{x}'), (3, NULL)",
+    )
+    .await;
+    let labelled = |of: &str| Rule {
+        labels_column: Some("l".to_owned()),
+        ..anonymise(rule(of, of), &[("l", Transform::Null)])
+    };
+    let mut policy = policy(["a", "b", "c", "d"].map(labelled).to_vec());
+    policy.legal_hold_labels = vec!["hold".to_owned(), "it's".to_owned()];
+    let catalog = db.catalog(&["a", "b", "c", "d"]).await;
+    for of in ["a", "b", "c", "d"] {
+        assert_eq!(held(&db, &catalog, &policy, of, false).await, [1], "{of}");
+    }
+}
+
+pub async fn partitions_inheritance_and_holds_on_either(major: Major) {
+    let db = with_schema(
+        major,
+        "CREATE TABLE owner (id int PRIMARY KEY, name text);
+         CREATE TABLE ev (id int, k int, o int REFERENCES owner, note text, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+         CREATE TABLE ev_1 PARTITION OF ev FOR VALUES IN (1);
+         CREATE TABLE ev_2 (note text, o int, gone int, k int NOT NULL, id int NOT NULL);
+         ALTER TABLE ev_2 DROP COLUMN gone; ALTER TABLE ev ATTACH PARTITION ev_2 FOR VALUES IN (2);
+         CREATE TABLE old (id int PRIMARY KEY, a text); CREATE TABLE old_child (extra text) INHERITS (old);
+         INSERT INTO owner VALUES (1, 'n'), (2, NULL);
+         INSERT INTO ev VALUES (1, 1, 1, 'x'), (2, 2, 1, 'y'), (3, 1, 2, 'y'), (4, 2, NULL, NULL);
+         INSERT INTO old VALUES (1, 'p'); INSERT INTO old_child VALUES (2, 'p', 'e'), (3, 'q', NULL)",
+    )
+    .await;
+    let catalog = db.catalog(&["ev", "owner", "old"]).await;
+    let policy = policy(vec![]);
+    let note = place(&db, Some(("ev_2", "note")), "y").await;
+    assert_eq!(held(&db, &catalog, &policy, "ev", true).await, [2]);
+    assert_eq!(held(&db, &catalog, &policy, "ev_2", true).await, [2]);
+    assert!(held(&db, &catalog, &policy, "ev_1", true).await.is_empty());
+    assert_eq!(
+        held(&db, &catalog, &policy, "owner", true).await,
+        [1],
+        "a partition's row refers to it"
+    );
+    hold::release(&db.session, note, None, None, Duration::from_secs(5))
+        .await
+        .unwrap();
+    place(&db, Some(("owner", "name")), "n").await;
+    assert_eq!(held(&db, &catalog, &policy, "ev", true).await, [1, 2]);
+    assert_eq!(
+        held(&db, &catalog, &policy, "ev_2", true).await,
+        [2],
+        "by the parent's foreign key"
+    );
+    place(&db, Some(("old_child", "extra")), "e").await;
+    assert_eq!(held(&db, &catalog, &policy, "old", false).await, [2]);
+    place(&db, Some(("old", "a")), "p").await;
+    assert_eq!(held(&db, &catalog, &policy, "old", false).await, [1, 2]);
+    assert_eq!(held(&db, &catalog, &policy, "old_child", false).await, [2]);
+}
+
+pub async fn a_hold_whose_column_was_renamed_stops_everything(major: Major) {
+    let db = with_schema(major, "CREATE TABLE x (id int PRIMARY KEY, a text)").await;
+    place(&db, Some(("x", "a")), "v").await;
+    db.run("ALTER TABLE x RENAME a TO b").await;
+    let catalog = db.catalog(&["x"]).await;
+    let rules = HoldRules::new(&catalog, &policy(vec![]));
+    let active = hold::structure(&db.session).await.unwrap();
+    let oid = catalog.find("public", "x").unwrap().relation.oid;
+    let error = rules.predicate(oid, true, &active).unwrap_err();
+    assert!(matches!(error, HoldError::NoColumn { .. }), "{error}");
+}
+
+/// Numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
+
+const ROWS: usize = 6;
+
+/// Tables that refer to earlier ones and to themselves, each row's references at random or NULL.
+struct World {
+    /// (child, parent), in the order of the columns `f0`, `f1`, ...
+    edges: Vec<(usize, usize)>,
+    /// Of each edge, of each row of the child: the row that it refers to.
+    refers: Vec<Vec<Option<usize>>>,
+    /// (table, row)
+    own: BTreeSet<(usize, usize)>,
+    tables: usize,
+}
+
+impl World {
+    fn new(dice: &mut Dice) -> Self {
+        let tables = 2 + dice.below(4);
+        let mut edges = Vec::new();
+        for child in 0..tables {
+            for parent in 0..=child {
+                for _ in 0..2 {
+                    if dice.below(3) == 0 {
+                        edges.push((child, parent));
+                    }
+                }
+            }
+        }
+        let refers = edges
+            .iter()
+            .map(|_| {
+                (0..ROWS)
+                    .map(|_| (dice.below(3) > 0).then(|| dice.below(ROWS)))
+                    .collect()
+            })
+            .collect();
+        let mut own = BTreeSet::new();
+        for _ in 0..=dice.below(3) {
+            own.insert((dice.below(tables), dice.below(ROWS)));
+        }
+        Self {
+            edges,
+            refers,
+            own,
+            tables,
+        }
+    }
+
+    fn sql(&self) -> String {
+        let mut sql = String::new();
+        for table in 0..self.tables {
+            let _ = write!(sql, "CREATE TABLE t{table} (id int PRIMARY KEY");
+            for (at, _) in self.edges.iter().enumerate().filter(|(_, edge)| edge.0 == table) {
+                let _ = write!(sql, ", f{at} int");
+            }
+            sql.push_str("); ");
+            for row in 0..ROWS {
+                let _ = write!(sql, "INSERT INTO t{table} VALUES ({row}");
+                for (at, _) in self.edges.iter().enumerate().filter(|(_, edge)| edge.0 == table) {
+                    let _ = match self.refers[at][row] {
+                        Some(to) => write!(sql, ", {to}"),
+                        None => write!(sql, ", NULL"),
+                    };
+                }
+                sql.push_str("); ");
+            }
+        }
+        for (at, (child, parent)) in self.edges.iter().enumerate() {
+            let _ = write!(
+                sql,
+                "ALTER TABLE t{child} ADD FOREIGN KEY (f{at}) REFERENCES t{parent} ON DELETE CASCADE; "
+            );
+        }
+        sql
+    }
+
+    /// One step along foreign keys, from the seeds, until nothing new is found; `up`: from a row to those that refer to it.
+    fn spread(&self, seeds: &BTreeSet<(usize, usize)>, to_children: bool) -> BTreeSet<(usize, usize)> {
+        let mut found = seeds.clone();
+        loop {
+            let before = found.len();
+            for (at, (child, parent)) in self.edges.iter().enumerate() {
+                for row in 0..ROWS {
+                    let Some(to) = self.refers[at][row] else { continue };
+                    let (from, next) = if to_children {
+                        ((*parent, to), (*child, row))
+                    } else {
+                        ((*child, row), (*parent, to))
+                    };
+                    if found.contains(&from) {
+                        found.insert(next);
+                    }
+                }
+            }
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
+    fn held(&self, deletes: bool) -> BTreeSet<(usize, usize)> {
+        let above = self.spread(&self.own, true);
+        let below = self.spread(if deletes { &above } else { &self.own }, false);
+        above.union(&below).copied().collect()
+    }
+}
+
+pub async fn held_rows_are_those_of_a_naive_model(major: Major) {
+    // Other worlds on each server; the same in every run.
+    let mut dice = Dice(match major {
+        Major::System => 5,
+        Major::V14 => 14,
+        Major::V18 => 18,
+    });
+    let db = with_schema(major, "").await;
+    for case in 0..25 {
+        let world = World::new(&mut dice);
+        db.run(&format!(
+            "CREATE SCHEMA w{case}; SET search_path = w{case}; {}",
+            world.sql()
+        ))
+        .await;
+        for (of, row) in &world.own {
+            place(&db, Some((&format!("w{case}.t{of}"), "id")), &row.to_string()).await;
+        }
+        let names: Vec<String> = (0..world.tables).map(|at| format!("w{case}.t{at}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let catalog = db.catalog(&names).await;
+        for deletes in [true, false] {
+            let mut found = BTreeSet::new();
+            for (at, name) in names.iter().enumerate() {
+                let rows = held(&db, &catalog, &policy(vec![]), name, deletes).await;
+                found.extend(rows.into_iter().map(|row| (at, usize::try_from(row).unwrap())));
+            }
+            assert_eq!(
+                found,
+                world.held(deletes),
+                "case {case}, deletes {deletes}, held {:?}, {}",
+                world.own,
+                world.sql()
+            );
+        }
+    }
+}
