@@ -59,11 +59,10 @@ fn times(cutoff: Timestamp) -> Vec<(String, When)> {
     all
 }
 
-#[tokio::test]
-async fn ages_are_as_a_naive_model_has_them() {
+pub async fn ages_are_as_a_naive_model_has_them(major: Major) {
     let columns = ["zoned", "plain", "day", "domain_zoned", "domain_day"];
     let db = db(
-        Major::any(),
+        major,
         "CREATE DOMAIN inner_moment AS timestamptz; CREATE DOMAIN moment AS inner_moment CHECK (VALUE IS DISTINCT FROM '1900-01-01');
          CREATE DOMAIN birthday AS date;
          CREATE TABLE t (id int PRIMARY KEY, zoned timestamptz, plain timestamp, day date, domain_zoned moment, domain_day birthday)",
@@ -122,10 +121,9 @@ async fn ages_are_as_a_naive_model_has_them() {
     }
 }
 
-#[tokio::test]
-async fn conditions_are_fulfilled_by_values_only() {
+pub async fn conditions_are_fulfilled_by_values_only(major: Major) {
     let db = db(
-        Major::any(),
+        major,
         "CREATE TYPE mood AS ENUM ('good', 'bad');
          CREATE DOMAIN code AS varchar(3);
          CREATE TABLE t (id int PRIMARY KEY, n numeric(10,2), s text, c char(4), k code, b bool, m mood, u uuid, at timestamptz);

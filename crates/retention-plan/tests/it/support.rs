@@ -28,15 +28,7 @@ fn cluster(major: Major) -> Arc<Cluster> {
     if let Some(running) = clusters.get(&major).and_then(Weak::upgrade) {
         return running;
     }
-    // The server ends with the thread that starts it, so this must not be a test's.
-    let (send, receive) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        send.send(Cluster::start(major, &Options::default())).unwrap();
-        loop {
-            std::thread::park();
-        }
-    });
-    let started = Arc::new(receive.recv().unwrap().unwrap());
+    let started = Arc::new(Cluster::start(major, &Options::default()).unwrap());
     clusters.insert(major, Arc::downgrade(&started));
     started
 }

@@ -1,6 +1,6 @@
 //! Each transform does what it says, and a second time there is nothing to do.
 
-use crate::support::{anonymise, apply, db, now, policy, rule, todo, when};
+use crate::support::{Db, anonymise, apply, db, now, policy, rule, todo, when};
 use pg_cluster::Major;
 use retention_plan::Task;
 use retention_plan::catalog::Catalog;
@@ -24,16 +24,18 @@ fn task(catalog: &Catalog, column: &str, transform: Transform) -> Task {
         .remove(0)
 }
 
-async fn twice(major: Major, column_type: &str, transform: Transform, cases: &[(Option<&str>, Option<&str>)]) {
-    let db = db(
-        major,
-        &format!("CREATE TABLE t (id int PRIMARY KEY, \"C\"\"1\" {column_type})"),
-    )
+async fn twice(db: &Db, column_type: &str, transform: Transform, cases: &[(Option<&str>, Option<&str>)]) {
+    let literal = |text: &&str| format!("'{}'", text.replace('\'', "''"));
+    let rows: Vec<String> = cases
+        .iter()
+        .enumerate()
+        .map(|(id, (before, _))| format!("({id}, {})", before.as_ref().map_or("NULL".to_owned(), literal)))
+        .collect();
+    db.run(&format!(
+        "DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, \"C\"\"1\" {column_type}); INSERT INTO t VALUES {}",
+        rows.join(", ")
+    ))
     .await;
-    for (id, (before, _)) in cases.iter().enumerate() {
-        let before = before.map_or("NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")));
-        db.run(&format!("INSERT INTO t VALUES ({id}, {before})")).await;
-    }
     let catalog = db.catalog(&["t"]).await;
     let task = task(&catalog, "C\"1", transform);
     let before = db.texts("SELECT \"C\"\"1\"::text FROM t ORDER BY id").await;
@@ -54,11 +56,10 @@ async fn twice(major: Major, column_type: &str, transform: Transform, cases: &[(
     assert_eq!(apply(&db.session, &task).await, 0);
 }
 
-#[tokio::test]
-async fn null_and_constants() {
-    let any = Major::any();
+pub async fn null_and_constants(major: Major) {
+    let db = db(major, "").await;
     twice(
-        any,
+        &db,
         "text",
         Transform::Null,
         &[(Some("a"), None), (Some(""), None), (None, None)],
@@ -67,7 +68,7 @@ async fn null_and_constants() {
     let constant = |text: &str| Transform::Constant(Scalar::Text(text.to_owned()));
     let hostile = "'); drop table t; --";
     twice(
-        any,
+        &db,
         "text",
         constant(hostile),
         &[
@@ -77,9 +78,9 @@ async fn null_and_constants() {
         ],
     )
     .await;
-    twice(any, "varchar(3)", constant("abc"), &[(Some("x"), Some("abc"))]).await;
+    twice(&db, "varchar(3)", constant("abc"), &[(Some("x"), Some("abc"))]).await;
     twice(
-        any,
+        &db,
         "char(4)",
         constant("ab"),
         &[(Some("x"), Some("ab")), (Some("ab"), Some("ab"))],
@@ -87,7 +88,7 @@ async fn null_and_constants() {
     .await;
     let number = Transform::Constant(Scalar::Number(serde_json::from_str("1.005").unwrap()));
     twice(
-        any,
+        &db,
         "numeric(5,2)",
         number,
         &[
@@ -98,21 +99,21 @@ async fn null_and_constants() {
     )
     .await;
     twice(
-        any,
+        &db,
         "bool",
         Transform::Constant(Scalar::Bool(false)),
         &[(Some("t"), Some("false")), (None, Some("false"))],
     )
     .await;
     twice(
-        any,
+        &db,
         "text[]",
         constant("{}"),
         &[(Some("{a,b}"), Some("{}")), (Some("{}"), Some("{}"))],
     )
     .await;
     twice(
-        any,
+        &db,
         "timestamptz",
         constant("infinity"),
         &[(Some("2026-01-01"), Some("infinity"))],
@@ -120,8 +121,8 @@ async fn null_and_constants() {
     .await;
 }
 
-#[tokio::test]
-async fn hmac_is_that_of_rfc_2104() {
+pub async fn hmac_is_that_of_rfc_2104(major: Major) {
+    let db = db(major, "").await;
     // echo -n value | openssl dgst -sha256 -hmac 'a key of some length'
     let ada = "hmac:5ed7d38112977b140f38f21f63952511eba2d06dbaf1e6a3142a6b3d56d3bbc2";
     let cases = [
@@ -137,11 +138,12 @@ async fn hmac_is_that_of_rfc_2104() {
         (None, None),
         (Some(ada), Some(ada)),
     ];
-    twice(Major::any(), "text", Transform::Hmac, &cases).await;
-    twice(Major::any(), "varchar(69)", Transform::Hmac, &cases).await;
+    twice(&db, "text", Transform::Hmac, &cases).await;
+    twice(&db, "varchar(69)", Transform::Hmac, &cases).await;
     // Nearly, but not quite, one of ours.
     let nearly = format!("{ada}\n");
-    let db = db(Major::any(), "CREATE TABLE t (id int PRIMARY KEY, c text)").await;
+    db.run("DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, c text)")
+        .await;
     db.run(&format!(
         "INSERT INTO t VALUES (1, E'{}'), (2, upper('{ada}'))",
         nearly.replace('\n', "\\n")
@@ -153,11 +155,11 @@ async fn hmac_is_that_of_rfc_2104() {
     assert!(shown.contains("[redacted]") && !shown.contains("6120"), "{shown}");
 }
 
-#[tokio::test]
-async fn addresses_lose_their_last_bits() {
+pub async fn addresses_lose_their_last_bits(major: Major) {
+    let db = db(major, "").await;
     let cut = |v4, v6| Transform::TruncateIp { v4, v6 };
     twice(
-        Major::any(),
+        &db,
         "inet",
         cut(24, 48),
         &[
@@ -171,7 +173,7 @@ async fn addresses_lose_their_last_bits() {
     )
     .await;
     twice(
-        Major::any(),
+        &db,
         "cidr",
         cut(8, 0),
         &[
@@ -198,13 +200,12 @@ async fn addresses_lose_their_last_bits() {
         (Some("1::2::3"), None),
         (None, None),
     ];
-    twice(Major::any(), "text", cut(24, 48), &texts).await;
-    twice(Major::any(), "varchar(50)", cut(24, 48), &texts).await;
+    twice(&db, "text", cut(24, 48), &texts).await;
+    twice(&db, "varchar(50)", cut(24, 48), &texts).await;
 }
 
-#[tokio::test]
-async fn whatever_text_is_taken_for_an_address_is_one_to_the_server() {
-    let db = db(Major::any(), "CREATE TABLE t (id int PRIMARY KEY, c text)").await;
+pub async fn whatever_text_is_taken_for_an_address_is_one_to_the_server(major: Major) {
+    let db = db(major, "CREATE TABLE t (id int PRIMARY KEY, c text)").await;
     // Everything of up to seven parts that looks like an address or nearly so.
     db.run(
         "INSERT INTO t SELECT row_number() OVER (), text FROM (
@@ -225,10 +226,9 @@ async fn whatever_text_is_taken_for_an_address_is_one_to_the_server() {
     assert!(kept[0].as_ref().unwrap().parse::<u32>().unwrap() > 10, "{kept:?}");
 }
 
-#[tokio::test]
-async fn dates_lose_what_is_finer() {
+pub async fn dates_lose_what_is_finer(major: Major) {
+    let db = db(major, "").await;
     let by = Transform::GeneraliseDate;
-    let any = Major::any();
     let days: &[(Option<&str>, Option<&str>)] = &[
         (Some("2026-05-17"), Some("2026-05-01")),
         (Some("2026-05-01"), Some("2026-05-01")),
@@ -238,17 +238,17 @@ async fn dates_lose_what_is_finer() {
         (Some("4713-01-01 BC"), Some("4700-01-01 BC")),
         (None, None),
     ];
-    twice(any, "date", by(Unit::Month), days).await;
-    twice(any, "date", by(Unit::Week), &[(Some("2026-05-17"), Some("2026-05-11"))]).await;
+    twice(&db, "date", by(Unit::Month), days).await;
+    twice(&db, "date", by(Unit::Week), &[(Some("2026-05-17"), Some("2026-05-11"))]).await;
     twice(
-        any,
+        &db,
         "date",
         by(Unit::Quarter),
         &[(Some("2026-05-17"), Some("2026-04-01"))],
     )
     .await;
     twice(
-        any,
+        &db,
         "timestamp",
         by(Unit::Year),
         &[
@@ -258,7 +258,7 @@ async fn dates_lose_what_is_finer() {
     )
     .await;
     twice(
-        any,
+        &db,
         "timestamptz",
         by(Unit::Day),
         &[
@@ -273,14 +273,14 @@ async fn dates_lose_what_is_finer() {
     )
     .await;
     twice(
-        any,
+        &db,
         "timestamptz",
         by(Unit::Decade),
         &[(Some("4713-01-01 00:00:00+00 BC"), Some("4701-01-01 00:00:00+00 BC"))],
     )
     .await;
     twice(
-        any,
+        &db,
         "timestamptz(0)",
         by(Unit::Hour),
         &[(Some("2026-05-17 23:30:07+00"), Some("2026-05-17 23:00:00+00"))],
@@ -288,10 +288,9 @@ async fn dates_lose_what_is_finer() {
     .await;
 }
 
-#[tokio::test]
-async fn several_columns_at_once_and_only_where_there_is_something_to_do() {
+pub async fn several_columns_at_once_and_only_where_there_is_something_to_do(major: Major) {
     let db = db(
-        Major::any(),
+        major,
         "CREATE TABLE t (id int PRIMARY KEY, email text, phone text, other text);
          INSERT INTO t VALUES (1, 'a', 'b', 'c'), (2, NULL, 'b', 'c'), (3, 'a', NULL, 'c'), (4, NULL, NULL, 'c')",
     )
