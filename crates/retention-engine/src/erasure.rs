@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, LedgerFailure};
 use crate::verify::Left;
 use pg_session::{DbError, Sql};
 use retention_plan::Task;
-use retention_plan::resolve::{ResolvedErasure, erasure_tasks};
+use retention_plan::resolve::{ReachedTable, ResolvedErasure, erasure_task};
 use retention_proof::receipt::SubjectOutcome;
 use retention_proof::{AuditRow, RuleResult};
 use retention_store::erasure::{Pending, Source};
@@ -238,28 +238,13 @@ impl Engine {
                 macs.insert(key.clone(), ledger.mac(key).to_hex());
             }
         }
-        let mut stopped = false;
-        for task in erasure_tasks(erasure, &page.keys) {
-            let left = self.count(&task).await?;
-            let counted = Counted {
-                todo: left.free + left.held + left.blocked,
-                held: left.held,
-                blocked: left.blocked,
-                undated: 0,
-            };
-            let result = self.apply(&task, &counted).await?;
-            stopped |= result.residue.is_none();
-            add(&mut report.results, result);
-            if stopped {
-                break;
-            }
-        }
+        let stopped = self.rows(erasure, &page.keys, report).await?;
         let (mut open, mut done) = (BTreeMap::new(), Vec::new());
         if stopped {
             report.stopped = true;
             open.extend(page.keys.iter().map(|key| (key.clone(), SubjectOutcome::Left)));
         } else {
-            self.open(erasure, &page.keys, &mut open).await?;
+            self.open(erasure, &erasure.tables, &page.keys, &mut open).await?;
             done = page
                 .keys
                 .iter()
@@ -280,19 +265,59 @@ impl Engine {
         Ok(())
     }
 
+    /// Erases the rows of these subjects, table by table; true: stopped before the end.
+    async fn rows(
+        &mut self,
+        erasure: &ResolvedErasure,
+        keys: &[String],
+        report: &mut ErasureReport,
+    ) -> Result<bool, EngineError> {
+        // Subjects of whom a table kept something (held, referred to): what leads to it must stay for them.
+        let mut kept: Vec<(usize, BTreeSet<String>)> = Vec::new();
+        for (at, table) in erasure.tables.iter().enumerate() {
+            let stays: BTreeSet<&String> = kept
+                .iter()
+                .filter(|(before, _)| table.leads_to(&erasure.tables[*before], erasure))
+                .flat_map(|(_, keys)| keys)
+                .collect();
+            let keys: Vec<String> = keys.iter().filter(|key| !stays.contains(key)).cloned().collect();
+            let task = erasure_task(erasure, table, &keys);
+            let left = self.count(&task).await?;
+            let counted = Counted {
+                todo: left.free + left.held + left.blocked,
+                held: left.held,
+                blocked: left.blocked,
+                undated: 0,
+            };
+            let result = self.apply(&task, &counted).await?;
+            let (residue, rest) = (result.residue, result.held + result.blocked);
+            add(&mut report.results, result);
+            let Some(residue) = residue else {
+                return Ok(true);
+            };
+            if residue + rest > 0 {
+                let mut open = BTreeMap::new();
+                self.open(erasure, &erasure.tables[at..=at], &keys, &mut open).await?;
+                kept.push((at, open.into_keys().collect()));
+            }
+        }
+        Ok(false)
+    }
+
     /// Which of these subjects still have rows: all of them are counted together, and halves of them only where some are
     /// left.
     async fn open(
         &mut self,
         erasure: &ResolvedErasure,
+        tables: &[ReachedTable],
         keys: &[String],
         open: &mut BTreeMap<String, SubjectOutcome>,
     ) -> Result<(), EngineError> {
         let mut look_at: Vec<&[String]> = vec![keys];
         while let Some(keys) = look_at.pop() {
             let mut left = Left::default();
-            for task in erasure_tasks(erasure, keys) {
-                left = left.plus(&self.count(&task).await?);
+            for table in tables {
+                left = left.plus(&self.count(&erasure_task(erasure, table, keys)).await?);
             }
             if left.free + left.held + left.blocked == 0 {
                 continue;

@@ -38,6 +38,19 @@ pub struct ReachedTable {
     /// SQL before and after the list of subjects.
     before: String,
     after: String,
+    /// The tables on the way from a row to its subject.
+    through: Vec<u32>,
+}
+
+impl ReachedTable {
+    /// Whether rows of `table` can only be found as long as the rows of this one are there: a row of this table that is
+    /// deleted first would leave them behind for ever.
+    pub fn leads_to(&self, table: &Self, erasure: &ResolvedErasure) -> bool {
+        let oid = self.template.table.oid;
+        let deletes = matches!(self.template.work, Work::Delete);
+        // With the subject's own row goes the mark that asks for the erasure.
+        deletes && (oid == erasure.subject.oid || table.through.contains(&oid))
+    }
 }
 
 impl ResolvedErasure {
@@ -64,14 +77,18 @@ impl ResolvedErasure {
 
 /// One task a table for these subjects (keys as PostgreSQL prints them), in the order in which they are done.
 pub fn erasure_tasks(erasure: &ResolvedErasure, subjects: &[String]) -> Vec<Task> {
-    let list = array_literal(subjects);
-    let task = |table: &ReachedTable| Task {
+    let tables = erasure.tables.iter();
+    tables.map(|table| erasure_task(erasure, table, subjects)).collect()
+}
+
+/// The task of one table for these subjects.
+pub fn erasure_task(erasure: &ResolvedErasure, table: &ReachedTable, subjects: &[String]) -> Task {
+    Task {
         due: Sql::text(table.before.as_str())
-            .param(list.as_str(), format!("{}[]", erasure.key.base_type))
+            .param(array_literal(subjects), format!("{}[]", erasure.key.base_type))
             .raw(table.after.as_str()),
         ..table.template.clone()
-    };
-    erasure.tables.iter().map(task).collect()
+    }
 }
 
 /// Checks an erasure; gives it with the values to be tried on the server and what is worth knowing. `None`: something is
@@ -114,6 +131,7 @@ pub(crate) fn resolve(
                     template,
                     before,
                     after,
+                    through: through(scope, &part.reach),
                 },
             ));
         }
@@ -227,6 +245,16 @@ fn reach<'a>(
             Some((before, format!("{after})")))
         }
     }
+}
+
+/// The tables on the way.
+fn through(scope: &mut Scope<'_>, reach_by: &Reach) -> Vec<u32> {
+    let (mut found, mut at) = (Vec::new(), reach_by);
+    while let Reach::Via { table, reach, .. } = at {
+        found.extend(scope.table(table).map(|table| table.relation.oid));
+        at = reach.as_ref();
+    }
+    found
 }
 
 /// Whether values of the two columns can be compared by an index of either.

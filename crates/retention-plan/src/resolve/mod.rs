@@ -26,7 +26,7 @@ mod scope;
 mod tests;
 mod transform;
 
-pub use erasure::{ReachedTable, ResolvedErasure, erasure_tasks};
+pub use erasure::{ReachedTable, ResolvedErasure, erasure_task, erasure_tasks};
 pub use error::{Problem, ResolveError};
 pub use keys::{HmacKey, Keys};
 pub use probe::{Probe, check_values};
