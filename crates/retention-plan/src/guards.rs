@@ -163,11 +163,6 @@ fn all_due(guards: &Guards, rule: &GuardFacts) -> Option<Tripped> {
     })
 }
 
-/// Whether a guard needs the exact number of all rows. The smallest table that `all_due` can refuse is known.
-pub fn needs_total(max_fraction: Option<f64>) -> bool {
-    max_fraction.is_some()
-}
-
 fn seconds(micros: i64) -> u64 {
     micros.unsigned_abs() / 1_000_000
 }

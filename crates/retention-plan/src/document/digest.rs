@@ -97,5 +97,5 @@ pub fn round_up(rows: u64) -> u64 {
     while rows / unit >= 100 {
         unit *= 10;
     }
-    rows.div_ceil(unit).checked_mul(unit).unwrap_or(u64::MAX)
+    rows.div_ceil(unit).saturating_mul(unit)
 }

@@ -54,6 +54,19 @@ pub struct Finding {
     pub message: String,
 }
 
+impl std::fmt::Display for Finding {
+    /// `rule "pii-events": public.pii_events: message`, as far as there is a rule and an object.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(rule) = &self.rule {
+            write!(f, "rule \"{rule}\": ")?;
+        }
+        if !self.object.is_empty() {
+            write!(f, "{}: ", self.object)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
 impl Finding {
     fn new(severity: Severity, code: &'static str, object: impl Into<String>, message: impl Into<String>) -> Self {
         Self {

@@ -13,8 +13,11 @@ mod ages;
 mod catalog;
 mod errors;
 mod foreign_keys;
+mod holds;
+mod preflight;
 mod subjects;
 mod support;
+mod survey;
 mod transforms;
 
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -71,8 +74,25 @@ fn main() -> ExitCode {
         foreign_keys::keys_into_partitions_and_into_the_whole_both_count,
         foreign_keys::children_go_before_parents_and_circles_are_told,
         foreign_keys::nothing_but_leaves_is_worked_on,
+        holds::holds_follow_values_keys_and_releases,
+        holds::composite_keys_with_a_null_tie_nothing,
+        holds::a_subject_is_held_wherever_it_is_reached,
+        holds::labels_of_every_type_hold,
+        holds::partitions_inheritance_and_holds_on_either,
+        holds::a_hold_whose_column_was_renamed_stops_everything,
+        holds::held_rows_are_those_of_a_naive_model,
+        preflight::every_question_is_answered,
+        preflight::what_tables_have_is_found,
+        preflight::a_published_table_that_postgres_would_refuse_is_refused,
+        preflight::a_snapshot_is_seen_with_who_has_it,
+        preflight::a_role_without_rights_is_told_what_it_cannot_see,
         subjects::everything_of_a_subject_goes_and_nothing_else,
         subjects::a_chain_that_does_not_fit_is_told,
+        survey::counts_are_exact_and_totals_only_where_they_are_needed,
+        survey::what_is_anonymous_already_is_not_to_be_done,
+        survey::rows_that_go_along_are_counted_way_by_way,
+        survey::partitions_are_chosen_one_by_one,
+        survey::a_count_that_takes_too_long_is_given_up,
         transforms::null_and_constants,
         transforms::hmac_is_that_of_rfc_2104,
         transforms::addresses_lose_their_last_bits,

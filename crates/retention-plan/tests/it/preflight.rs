@@ -1,0 +1,160 @@
+//! What a real server says, and what follows from it.
+
+use crate::support::{Db, aged, anonymise, db, now, policy};
+use pg_cluster::Major;
+use retention_plan::holds::HoldRules;
+use retention_plan::preflight::{Preflight, Severity, Subject, facts::LayoutState, gather, judge};
+use retention_plan::resolve::{Keys, resolve};
+use retention_policy::{Policy, Transform};
+use retention_store::hold::Structure;
+
+async fn look(db: &Db, policy: &Policy, of: &str) -> Preflight {
+    let catalog = db.catalog(&[of]).await;
+    let tasks = resolve(policy, &catalog, now(), &Keys::default()).unwrap().tasks;
+    let holds = HoldRules::new(&catalog, policy);
+    let facts = gather(&db.session, &catalog).await.unwrap();
+    let subject = Subject {
+        catalog: &catalog,
+        policy,
+        tasks: &tasks,
+        holds: &holds,
+        active: &Structure::default(),
+        strict: false,
+    };
+    judge(&subject, &facts)
+}
+
+fn codes(preflight: &Preflight) -> Vec<(Severity, &'static str)> {
+    preflight
+        .findings
+        .iter()
+        .map(|finding| (finding.severity, finding.code))
+        .collect()
+}
+
+const EVENTS: &str = "CREATE TABLE ev (id int PRIMARY KEY, at timestamptz, mail text)";
+
+pub async fn every_question_is_answered(major: Major) {
+    let db = db(major, EVENTS).await;
+    let policy = policy(vec![aged("r", "ev", "at", 90)]);
+    assert_eq!(
+        codes(&look(&db, &policy, "ev").await),
+        [(Severity::Note, "schema-absent")]
+    );
+    retention_store::ensure(&db.session).await.unwrap();
+    assert_eq!(codes(&look(&db, &policy, "ev").await), []);
+    let catalog = db.catalog(&["ev"]).await;
+    let facts = gather(&db.session, &catalog).await.unwrap();
+    assert_eq!(facts.setting("log_parameter_max_length"), Some("-1"));
+    assert!(facts.sees_all && facts.may_silence);
+    assert_eq!(facts.layout, LayoutState::Ready);
+}
+
+pub async fn what_tables_have_is_found(major: Major) {
+    let db = db(
+        major,
+        "CREATE UNLOGGED TABLE ev (id int PRIMARY KEY, at timestamptz, mail text) WITH (autovacuum_enabled = off);
+         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE DELETE ON ev FOR EACH ROW EXECUTE FUNCTION keep()",
+    )
+    .await;
+    retention_store::ensure(&db.session).await.unwrap();
+    let found = look(&db, &policy(vec![aged("r", "ev", "at", 90)]), "ev").await;
+    assert_eq!(
+        codes(&found),
+        [
+            (Severity::Warning, "trigger-before-row"),
+            (Severity::Warning, "autovacuum-off"),
+            (Severity::Note, "unlogged"),
+        ]
+    );
+}
+
+pub async fn a_published_table_that_postgres_would_refuse_is_refused(major: Major) {
+    let db = db(
+        major,
+        "CREATE TABLE ev (id int, at timestamptz, mail text) PARTITION BY RANGE (at);
+         CREATE TABLE ev_1 PARTITION OF ev FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
+         INSERT INTO ev VALUES (1, '2020-06-01', 'a'); CREATE PUBLICATION p FOR TABLE ev WITH (publish = 'insert, delete')",
+    )
+    .await;
+    retention_store::ensure(&db.session).await.unwrap();
+    let mut deleting = aged("r", "ev", "at", 90);
+    deleting.allow_no_primary_key = true;
+    let changing = anonymise(deleting.clone(), &[("mail", Transform::Null)]);
+    let found = look(&db, &policy(vec![deleting.clone()]), "ev").await;
+    assert_eq!(codes(&found), [(Severity::Refused, "replica-identity")]);
+    assert!(
+        found.findings[0].message.contains("publication \"p\""),
+        "{:?}",
+        found.findings
+    );
+    // PostgreSQL agrees, and so for updates.
+    let error = db.session.batch("DELETE FROM ONLY public.ev_1").await.unwrap_err();
+    assert!(error.to_string().contains("replica identity"), "{error}");
+    let found = look(&db, &policy(vec![changing]), "ev").await;
+    assert_eq!(found.refused().count(), 0);
+    db.session
+        .batch("UPDATE ONLY public.ev_1 SET mail = NULL")
+        .await
+        .unwrap();
+    db.run("ALTER TABLE ev_1 REPLICA IDENTITY FULL").await;
+    assert_eq!(codes(&look(&db, &policy(vec![deleting]), "ev").await), []);
+}
+
+pub async fn a_snapshot_is_seen_with_who_has_it(major: Major) {
+    let db = db(major, EVENTS).await;
+    retention_store::ensure(&db.session).await.unwrap();
+    let other = db.session_of("postgres").await;
+    other
+        .batch("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        .await
+        .unwrap();
+    let catalog = db.catalog(&["ev"]).await;
+    let facts = gather(&db.session, &catalog).await.unwrap();
+    let theirs = facts
+        .snapshots
+        .iter()
+        .find(|snapshot| snapshot.state.as_deref() == Some("idle in transaction"))
+        .expect("the other session's snapshot");
+    assert!(theirs.seconds.unwrap() < 60.0);
+    assert_eq!(theirs.user, "postgres");
+    other.rollback().await.unwrap();
+}
+
+pub async fn a_role_without_rights_is_told_what_it_cannot_see(major: Major) {
+    let mut db = db(
+        major,
+        "CREATE TABLE ev (id int PRIMARY KEY, at timestamptz, mail text);
+         DO $$ BEGIN CREATE ROLE humble LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+         GRANT SELECT, DELETE, UPDATE ON ev TO humble; GRANT USAGE ON SCHEMA public TO humble",
+    )
+    .await;
+    db.session = db.session_of("humble").await;
+    let mut policy = policy(vec![aged("r", "ev", "at", 90)]);
+    let found = look(&db, &policy, "ev").await;
+    assert_eq!(
+        codes(&found),
+        [(Severity::Refused, "schema"), (Severity::Note, "blind")]
+    );
+    let catalog = db.catalog(&["ev"]).await;
+    assert!(!gather(&db.session, &catalog).await.unwrap().may_silence);
+    // And a key of hmac would be logged, were statements logged.
+    policy.rules = vec![anonymise(policy.rules[0].clone(), &[("mail", Transform::Hmac)])];
+    let mut facts = gather(&db.session, &catalog).await.unwrap();
+    facts.settings.insert("log_statement".to_owned(), "all".to_owned());
+    let holds = HoldRules::new(&catalog, &policy);
+    let subject = Subject {
+        catalog: &catalog,
+        policy: &policy,
+        tasks: &[],
+        holds: &holds,
+        active: &Structure::default(),
+        strict: false,
+    };
+    assert!(
+        judge(&subject, &facts)
+            .refused()
+            .any(|finding| finding.code == "key-in-log")
+    );
+}
