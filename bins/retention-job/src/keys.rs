@@ -52,12 +52,14 @@ pub(crate) async fn statements(args: &KeyArgs) -> Result<Keys, Failure> {
     })
 }
 
-/// The ledger, if one is named.
-pub(crate) async fn ledger(
-    args: &KeyArgs,
-    governed: &Session,
-    position: Option<&LedgerPosition>,
-) -> Result<Option<Ledger>, Failure> {
+/// Where the ledger is, and its key.
+pub(crate) struct LedgerPlace {
+    place: Secret,
+    key: LedgerKey,
+}
+
+/// The ledger, if one is named; it is not opened yet.
+pub(crate) async fn ledger_place(args: &KeyArgs) -> Result<Option<LedgerPlace>, Failure> {
     let Some(place) = args.ledger.as_ref().filter(|place| !place.is_empty()) else {
         return Ok(None);
     };
@@ -73,7 +75,20 @@ pub(crate) async fn ledger(
     let key = LedgerKey::new(key.expose())
         .context("RETENTION_LEDGER_KEY")
         .exit(Exit::Usage)?;
-    open(place, key, governed, position).await.map(Some)
+    let place = place.clone();
+    Ok(Some(LedgerPlace { place, key }))
+}
+
+/// Opens the ledger, if one is named.
+pub(crate) async fn ledger(
+    place: Option<LedgerPlace>,
+    governed: &Session,
+    position: Option<&LedgerPosition>,
+) -> Result<Option<Ledger>, Failure> {
+    match place {
+        None => Ok(None),
+        Some(LedgerPlace { place, key }) => open(&place, key, governed, position).await.map(Some),
+    }
 }
 
 async fn open(
@@ -84,7 +99,7 @@ async fn open(
 ) -> Result<Ledger, Failure> {
     let text = place.expose();
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        let target = Target::parse(text).map_err(failure::target)?;
+        let target = Target::parse_as("RETENTION_LEDGER", text).map_err(failure::target)?;
         let options = setup::session_options("retention-job ledger", Duration::from_secs(10), Duration::ZERO);
         let session = target.connect(&options).await.map_err(failure::target)?;
         return Ledger::database(session, governed, key, position)

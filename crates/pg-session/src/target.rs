@@ -22,6 +22,7 @@ pub use address::SslMode;
 pub use failure::TargetError;
 pub use settings::SessionOptions;
 
+use crate::error::{DbError, Kind};
 use crate::session::Session;
 use address::{Address, Host};
 use runtime::{Retry, RetryPolicy};
@@ -53,9 +54,17 @@ impl Target {
     /// Reads an address, and the certificate files that it names. `PGPASSWORD` and `PGSSLROOTCERT` are read too.
     ///
     /// # Errors
-    /// It is no such address, or a file cannot be used.
+    /// It is no such address, or a file cannot be used; it is called `DATABASE_URL` then.
     pub fn parse(text: &str) -> Result<Self, TargetError> {
-        Self::parse_with(text, |name| std::env::var(name).ok())
+        Self::parse_as("DATABASE_URL", text)
+    }
+
+    /// As [`Target::parse`], for an address that users know by another name.
+    ///
+    /// # Errors
+    /// As [`Target::parse`].
+    pub fn parse_as(name: &'static str, text: &str) -> Result<Self, TargetError> {
+        Self::read(name, text, |variable| std::env::var(variable).ok())
     }
 
     /// As [`Target::parse`], with the environment given.
@@ -63,7 +72,11 @@ impl Target {
     /// # Errors
     /// As [`Target::parse`].
     pub fn parse_with(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, TargetError> {
-        let address = address::read(text, &env).map_err(|why| TargetError::Address { why })?;
+        Self::read("DATABASE_URL", text, env)
+    }
+
+    fn read(name: &'static str, text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Self, TargetError> {
+        let address = address::read(text, &env).map_err(|why| TargetError::Address { name, why })?;
         let mut tls: Vec<Option<MakeRustlsConnect>> = Vec::new();
         for (at, host) in address.hosts.iter().enumerate() {
             if !host.is_local() && matches!(host.mode, SslMode::Disable | SslMode::Prefer | SslMode::Require) {
@@ -78,7 +91,10 @@ impl Target {
             let same = address.hosts.iter().take(at).position(|other| other.mode == host.mode);
             let connector = match same.and_then(|same| tls.get(same)) {
                 Some(connector) => connector.clone(),
-                None => tls::connector(host.mode, &address).map_err(TargetError::Files)?,
+                None => tls::connector(host.mode, &address).map_err(|source| TargetError::Files {
+                    name,
+                    source: Box::new(source),
+                })?,
             };
             tls.push(connector);
         }
@@ -147,7 +163,8 @@ impl Target {
                 tls: tls.as_ref(),
                 at: format!("{}/{}", host.shown(), self.address.database),
             };
-            match way.connect(options, until, &self.is_direct).await {
+            // In a box: the states of a TLS handshake are large, and callers carry them along.
+            match Box::pin(way.connect(options, until, &self.is_direct)).await {
                 Ok(session) => return Ok(session),
                 Err(error) if !error.next_host_may_do() => return Err(error),
                 Err(error) => {
@@ -160,8 +177,9 @@ impl Target {
                 }
             }
         }
-        Err(worst.unwrap_or_else(|| TargetError::Address {
-            why: "no host is named".to_owned(),
+        Err(worst.unwrap_or_else(|| TargetError::Unreachable {
+            at: self.at(),
+            source: DbError::new(Kind::Lost, "no host is named"),
         }))
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Output")]
 pub struct ReportArgs {
     /// Prometheus Pushgateway that gets the run's metrics
-    #[arg(long, env = "PUSHGATEWAY_URL", value_name = "URL")]
+    #[arg(long, env = "PUSHGATEWAY_URL", value_name = "URL", hide_env_values = true)]
     pub push_url: Option<String>,
     /// Bearer token for it
     #[arg(long, env = "PUSHGATEWAY_TOKEN", value_name = "TOKEN", hide_env_values = true)]

@@ -21,6 +21,11 @@ pub(crate) fn hold(command: &HoldCommand) -> Result<Exit, Failure> {
 }
 
 async fn add(args: &HoldAddArgs) -> Result<Exit, Failure> {
+    // A variable that was not set would otherwise make a hold that holds nobody.
+    if args.subject.as_deref() == Some("") {
+        return Err(Failure::usage("--subject is empty; expected the key of a subject"));
+    }
+    refuse_no_reason(&args.reason)?;
     let on = match (&args.table, &args.column) {
         (Some(table), Some(column)) => Some(held_column(table, column)),
         _ => None,
@@ -52,7 +57,18 @@ fn held_column(table: &str, column: &str) -> HeldColumn {
     }
 }
 
+/// Whoever reads a hold years later must find out why.
+fn refuse_no_reason(reason: &str) -> Result<(), Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::usage(
+            "--reason is empty; expected why, such as the number of a case",
+        ));
+    }
+    Ok(())
+}
+
 async fn release(args: &HoldReleaseArgs) -> Result<Exit, Failure> {
+    refuse_no_reason(&args.reason)?;
     let session = setup::session(&args.common.database, "retention-job hold").await?;
     retention_store::init::ensure(&session).await.map_err(failure::init)?;
     let hold = hold::release(&session, args.id, args.by.as_deref(), Some(&args.reason), PATIENCE)

@@ -74,6 +74,7 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
     let policy = policy::load(&args.policy)?;
     let signing = keys::signing(&args.keys)?;
     let statement_keys = keys::statements(&args.keys).await?;
+    let ledger_place = keys::ledger_place(&args.keys).await?;
     let push = push::target(&args.report)?;
     if signing.is_none() {
         tracing::warn!("receipts of this run are not signed: RETENTION_SIGNING_KEY_FILE is not set");
@@ -136,7 +137,7 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
     let position = erasure::ledger(&session)
         .await
         .map_err(failure::db("cannot read the ledger's position"))?;
-    let mut ledger = keys::ledger(&args.keys, &session, position.as_ref()).await?;
+    let mut ledger = keys::ledger(ledger_place, &session, position.as_ref()).await?;
     let (progress, watched) = tokio::sync::watch::channel(retention_engine::Progress::default());
     let show = Show::start(args.report.progress, watched);
     let parts = Parts {

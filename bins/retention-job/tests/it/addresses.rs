@@ -37,17 +37,20 @@ fn addresses_that_lead_nowhere() {
         2,
         &format!("{good}?channel_binding=require"),
     );
-    with(
-        "a name that is none",
-        4,
-        "postgres://job:canary@no-such-host.invalid/app",
-    );
     // The port differs from run to run.
     let closed = format!("postgres://job:canary@127.0.0.1:{}/app", nobody.port());
     let said = world.refused(world.job(["run"]).env("DATABASE_URL", closed), 4);
     assert!(said.contains("cannot reach PostgreSQL at 127.0.0.1:"), "{said}");
     assert!(said.contains("refused"), "{said}");
     insta::assert_snapshot!(refusals.text());
+
+    // Each system has its own words for it.
+    let unknown = "postgres://job:canary@no-such-host.invalid/app";
+    let said = world.refused(world.job(["run"]).env("DATABASE_URL", unknown), 4);
+    assert!(
+        said.contains("no-such-host.invalid:5432/app: the name cannot be resolved"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -97,4 +100,17 @@ fn every_command_that_needs_the_database_says_so_in_the_same_way() {
         let said = world.refused(retention_job(&command).env("DATABASE_URL", wrong), 2);
         assert!(said.contains("password authentication failed"), "{command:?}: {said}");
     }
+}
+
+#[test]
+fn a_database_that_comes_up_late_is_waited_for_when_asked() {
+    let mut world = World::new();
+    world.cluster.stop(pg_cluster::Stop::Fast).unwrap();
+    let patient = program::Running::start(world.job(["run"]).env("RETENTION_CONNECT_RETRY", "60s"));
+    let hasty = program::run(&mut world.job(["run"]));
+    assert_eq!(hasty.code, Some(4), "{hasty:?}");
+    world.cluster.start_again().unwrap();
+    let ended = patient.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(world.value("SELECT count(*) FROM pii_events"), "3");
 }

@@ -20,13 +20,8 @@ fn refused_until_approved(world: &World, policy: &str, left: &str) -> String {
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert_eq!(refused.stdout, "", "{refused:?}");
     assert_eq!(events(world), before);
-    let mut plan = world.with_policy(policy);
-    let file = plan
-        .get_envs()
-        .find_map(|(name, value)| (name == "RETENTION_POLICY").then(|| value.unwrap().to_owned()))
-        .unwrap();
-    plan = world.job(["plan"]);
-    let planned = program::run(plan.env("RETENTION_POLICY", &file));
+    let file = world.file("policy.yaml", policy);
+    let planned = program::run(world.job(["plan"]).env("RETENTION_POLICY", &file));
     let digest = planned.json()["digest"].as_str().expect("a digest").to_owned();
     assert_eq!(events(world), before);
     let other = digest.replace(&digest[digest.len() - 4..], "0000");

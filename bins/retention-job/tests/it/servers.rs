@@ -43,46 +43,57 @@ fn a_role_that_may_only_read_is_refused() {
     insta::assert_snapshot!(said);
 }
 
-/// Lets everything through, but the server's version is one that is too old.
-fn aged(port: u16) -> u16 {
+/// Lets everything through, but for the server's version: it is one that is too old. Both numbers have the same length,
+/// as text and as binary.
+fn aged(world: &World) -> u16 {
+    let version: u32 = world.value("SHOW server_version_num").parse().unwrap();
+    let old = 130_000 + version % 10_000;
+    let changes: [(Vec<u8>, Vec<u8>); 2] = [
+        (version.to_string().into_bytes(), old.to_string().into_bytes()),
+        // With the length before it, so that nothing else is meant.
+        (
+            [4_u32.to_be_bytes(), version.to_be_bytes()].concat(),
+            [4_u32.to_be_bytes(), old.to_be_bytes()].concat(),
+        ),
+    ];
+    let port = world.cluster.port();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let own = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
-        while let Ok((mut client, _)) = listener.accept() {
-            let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            std::thread::spawn(move || {
-                let _ = std::io::copy(&mut from_client, &mut to_server);
-                let _ = to_server.shutdown(std::net::Shutdown::Both);
-            });
-            std::thread::spawn(move || {
-                let mut bytes = vec![0; 1 << 16];
-                while let Ok(length @ 1..) = server.read(&mut bytes) {
-                    // 150018 becomes 130018: a number of the same length.
-                    for at in 1..length.saturating_sub(5) {
-                        let is_version = bytes[at] == b'1'
-                            && (b'4'..=b'9').contains(&bytes[at + 1])
-                            && bytes[at + 2..at + 4] == *b"00"
-                            && bytes[at + 4..at + 6].iter().all(u8::is_ascii_digit)
-                            && bytes[at - 1] == 6;
-                        if is_version {
-                            bytes[at + 1] = b'3';
-                        }
-                    }
-                    if client.write_all(&bytes[..length]).is_err() {
-                        break;
-                    }
-                }
-            });
+        while let Ok((client, _)) = listener.accept() {
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            pass(&client, &server, Vec::new());
+            pass(&server, &client, changes.to_vec());
         }
     });
     own
 }
 
+/// Passes on what comes, in a thread, with changes.
+fn pass(from: &TcpStream, to: &TcpStream, changes: Vec<(Vec<u8>, Vec<u8>)>) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    std::thread::spawn(move || {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            for (what, instead) in &changes {
+                for at in 0..length.saturating_sub(what.len() - 1) {
+                    if bytes[at..at + what.len()] == what[..] {
+                        bytes[at..at + what.len()].copy_from_slice(instead);
+                    }
+                }
+            }
+            if to.write_all(&bytes[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(std::net::Shutdown::Both);
+    });
+}
+
 #[test]
 fn a_server_that_is_too_old_is_refused() {
     let world = World::new();
-    let port = aged(world.cluster.port());
+    let port = aged(&world);
     let url = world
         .url()
         .replace(&format!(":{}/", world.cluster.port()), &format!(":{port}/"));

@@ -10,8 +10,8 @@ const POLICY: &str = "rules: [{name: slow, table: slow, action: delete, age: {co
 fn slow() -> World {
     let world = World::new();
     world.own(
-        "CREATE TABLE slow (id int PRIMARY KEY, at timestamptz); \
-         INSERT INTO slow SELECT n, '2001-01-01' FROM generate_series(1, 6000) AS n; \
+        "CREATE TABLE slow (id int PRIMARY KEY, at timestamptz, filler text); ALTER TABLE slow ALTER filler SET STORAGE PLAIN; \
+         INSERT INTO slow SELECT n, '2001-01-01', repeat('x', 1900) FROM generate_series(1, 6000) AS n; \
          INSERT INTO slow SELECT n, now() FROM generate_series(6001, 7000) AS n; ANALYZE slow; \
          CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.001); RETURN OLD; END $$; \
          CREATE TRIGGER wait BEFORE DELETE ON slow FOR EACH ROW EXECUTE FUNCTION wait()",

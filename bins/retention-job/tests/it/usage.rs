@@ -15,7 +15,6 @@ fn terms_that_are_none() {
         "1.5",
         "99999999999999999999",
         "36501",
-        " 90",
         "0x10",
         "NaN",
     ] {
@@ -68,7 +67,6 @@ fn command_lines_that_cannot_be_meant() {
         vec!["run", "--now"],
         vec!["apply"],
         vec!["apply", "--plan", "whatever"],
-        vec!["apply", "--plan", "99999999999-00000000000000000000000000000000"],
         vec!["erase"],
         vec!["erase", "--subject", ""],
         vec!["hold", "add", "--reason", "x"],
@@ -98,21 +96,23 @@ fn command_lines_that_cannot_be_meant() {
 }
 
 #[test]
+fn a_plan_of_the_future() {
+    let world = World::new();
+    let mut apply = world.job(["apply", "--plan", "99999999999-00000000000000000000000000000000"]);
+    let said = world.refused(&mut apply, 2);
+    assert!(said.contains("5138-11-16T09:46:39Z is in the future"), "{said}");
+}
+
+#[test]
 fn an_erasure_that_the_policy_does_not_describe() {
     let world = World::new();
-    let mut command =
-        world.with_policy("rules: [{name: a, table: pii_events, action: delete, age: {column: created_at, days: 90}}]");
-    let policy = command
-        .get_envs()
-        .find_map(|(name, value)| (name == "RETENTION_POLICY").then(|| value.unwrap().to_owned()));
-    let said = world.refused(
-        world
-            .job(["erase", "--subject", "4711"])
-            .env("RETENTION_POLICY", policy.unwrap()),
-        2,
+    let policy = world.file(
+        "policy.yaml",
+        "rules: [{name: a, table: pii_events, action: delete, age: {column: created_at, days: 90}}]",
     );
+    let mut erase = world.job(["erase", "--subject", "4711"]);
+    let said = world.refused(erase.env("RETENTION_POLICY", policy), 2);
     insta::assert_snapshot!(said);
-    let _ = command.arg("--strict");
 }
 
 #[test]
@@ -153,4 +153,27 @@ fn receipts_that_are_not_there() {
         2,
     );
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn holds_on_what_is_not_there() {
+    let world = World::new();
+    let made = program::run(&mut world.job(["init"]));
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let mut refusals = Refusals::of(&world);
+    for place in [["public.nowhere", "id", "1"], ["public.users", "nothing", "1"]] {
+        let [table, column, value] = place;
+        let args = [
+            "hold", "add", "--table", table, "--column", column, "--value", value, "--reason", "x",
+        ];
+        refusals.add(&place.join(" "), 2, &mut world.job(args));
+    }
+    for args in [
+        vec!["hold", "add", "--subject", "", "--reason", "x"],
+        vec!["hold", "add", "--subject", "1", "--reason", ""],
+        vec!["hold", "release", "4711", "--reason", "x"],
+    ] {
+        refusals.add(&args.join(" "), 2, &mut world.job(&args));
+    }
+    insta::assert_snapshot!(refusals.text());
 }

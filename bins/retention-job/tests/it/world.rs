@@ -117,7 +117,7 @@ impl World {
     /// the definition of what is no table. Different after any write, also one that changes nothing.
     pub(crate) fn fingerprint(&self) -> String {
         let relations = self.column(
-            "SELECT c.oid::regclass::text || ' ' || c.relkind || ' ' || coalesce(c.relpartbound::text, '') FROM pg_class c \
+            "SELECT c.oid::regclass::text || ' ' || c.relkind::text || ' ' || coalesce(c.relpartbound::text, '') FROM pg_class c \
              JOIN pg_namespace n ON n.oid = c.relnamespace \
              WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND c.relkind NOT IN ('i', 'S') ORDER BY 1",
         );

@@ -10,14 +10,22 @@ use std::error::Error as _;
 #[non_exhaustive]
 pub enum TargetError {
     /// The address cannot be read. Display never shows it: it may hold a password.
-    #[error("DATABASE_URL is no PostgreSQL address: {why}")]
+    #[error("{name} is no PostgreSQL address: {why}")]
     Address {
+        /// What users call it: `DATABASE_URL`.
+        name: &'static str,
         /// What is wrong, without the value.
         why: String,
     },
     /// A certificate or key that the address names cannot be used.
-    #[error("the TLS files of DATABASE_URL cannot be used")]
-    Files(#[source] HttpConfigError),
+    #[error("the TLS files of {name} cannot be used")]
+    Files {
+        /// What users call the address.
+        name: &'static str,
+        /// Which file, and why not.
+        #[source]
+        source: Box<HttpConfigError>,
+    },
     /// Nobody answers there, or the connection broke before there was a session.
     #[error("cannot reach PostgreSQL at {at}")]
     Unreachable {
@@ -83,6 +91,14 @@ pub enum TargetError {
         /// What the server is instead.
         found: &'static str,
     },
+    /// PostgreSQL itself no longer cares for it, and statements of ours need newer ones.
+    #[error("{at} is PostgreSQL {}; 14 or newer is needed", .found / 10_000)]
+    TooOld {
+        /// Where.
+        at: String,
+        /// `server_version_num`: 130018.
+        found: u32,
+    },
     /// A pooler hands statements of one session to several connections. Locks and settings of a session mean nothing there.
     #[error(
         "{at} is a pooler that shares connections between sessions (pgbouncer with pool_mode=transaction or statement): \
@@ -111,12 +127,13 @@ impl TargetError {
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Address { .. }
-            | Self::Files(_)
+            | Self::Files { .. }
             | Self::WrongLogin { .. }
             | Self::NoDatabase { .. }
             | Self::TlsRequired { .. }
             | Self::Tls { .. }
             | Self::WrongRole { .. }
+            | Self::TooOld { .. }
             | Self::Pooler { .. } => true,
             Self::Other { source, .. } => source.kind == Kind::Privilege,
             Self::Unreachable { .. } | Self::NotReady { .. } => false,
@@ -188,7 +205,7 @@ pub(super) fn of(place: Place<'_>, error: tokio_postgres::Error) -> TargetError 
     if text == "invalid configuration" && cause == "password missing" && !place.password {
         let source = DbError::new(
             Kind::Login,
-            "it asks for a password, and neither DATABASE_URL nor PGPASSWORD has one",
+            "it asks for a password, and neither the address nor PGPASSWORD has one",
         );
         return TargetError::WrongLogin { at, user, source };
     }

@@ -15,6 +15,9 @@ pub struct SessionOptions {
     pub statement_timeout: Duration,
     /// How long to try again while nobody answers or the server is starting up; zero: once.
     pub connect_retry: Duration,
+    /// The server must not write bound values to its log (`log_parameter_max_length = 0`): they hold a key. Needs the right
+    /// to set it, also when the connection was lost and is opened again.
+    pub silent_parameters: bool,
 }
 
 impl SessionOptions {
@@ -25,6 +28,7 @@ impl SessionOptions {
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::ZERO,
             connect_retry: Duration::ZERO,
+            silent_parameters: false,
         }
     }
 }
@@ -67,6 +71,9 @@ pub(super) async fn apply(client: &Client, options: &SessionOptions, mark: &str)
         .and_then(|version| version.parse().ok())
         .ok_or_else(unexpected)?;
     let is_true = |value: &Option<String>| value.as_deref() == Some("t");
+    if options.silent_parameters {
+        client.batch_execute("SET log_parameter_max_length = 0").await?;
+    }
     if version >= 170_000 {
         // A limit for whole transactions that somebody set for the role would end long steps half-way, again and again.
         client.batch_execute("SET transaction_timeout = 0").await?;

@@ -14,6 +14,9 @@ use tokio::time::Instant;
 use tokio_postgres::{Client, Config, Connection, NoTls};
 use tokio_postgres_rustls_improved::MakeRustlsConnect;
 
+/// The oldest release that works: TID range scans came with it.
+const OLDEST: u32 = 140_000;
+
 /// A dead network is noticed after about half a minute: 10 s of silence, then four probes 5 s apart; and what was sent
 /// is acknowledged in 30 s or never.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
@@ -110,6 +113,12 @@ impl Way<'_> {
             .map_err(|source| self.said(source))?;
         if !facts.is_one_session {
             return Err(self.pooler("two statements of one session reached two connections"));
+        }
+        if facts.version < OLDEST {
+            return Err(TargetError::TooOld {
+                at: self.at.clone(),
+                found: facts.version,
+            });
         }
         self.check_role(&facts)?;
         let session = Session::new(client, self.tls.cloned(), facts.version);

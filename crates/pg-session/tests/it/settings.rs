@@ -33,14 +33,14 @@ async fn settings_are_ours_even_when_the_role_has_others() {
     let target = Target::parse_with(&address, support::no_env).expect("an address");
     let session = target
         .connect(&SessionOptions {
-            application_name: "it's ours".to_owned(),
             lock_timeout: Duration::from_millis(150),
-            statement_timeout: Duration::ZERO,
-            connect_retry: Duration::ZERO,
+            silent_parameters: true,
+            ..SessionOptions::new("it's ours")
         })
         .await
         .expect("a session");
     for (name, expected) in [
+        ("log_parameter_max_length", "0"),
         ("search_path", "\"\""),
         ("TimeZone", "UTC"),
         ("DateStyle", "ISO, MDY"),
@@ -55,6 +55,7 @@ async fn settings_are_ours_even_when_the_role_has_others() {
         ("application_name", "it's ours"),
         ("lock_timeout", "150ms"),
         ("statement_timeout", "0"),
+        ("log_parameter_max_length", "0"),
         ("idle_in_transaction_session_timeout", "1min"),
         ("session_replication_role", "origin"),
     ] {

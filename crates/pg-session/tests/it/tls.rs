@@ -300,7 +300,7 @@ async fn files_that_cannot_be_used() {
         let error = connect(&format!("postgres://app:{CANARY}@db.example/db?{rest}"))
             .await
             .expect_err(&rest);
-        assert!(matches!(error, TargetError::Files(_)), "{error:?}");
+        assert!(matches!(error, TargetError::Files { .. }), "{error:?}");
         assert!(error.is_configuration());
         told(&error);
     }
