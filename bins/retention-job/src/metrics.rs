@@ -7,7 +7,10 @@ use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use retention_store::run::RunKind;
+use runtime::exit::Exit;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 type Number = Gauge<f64, AtomicU64>;
 
@@ -72,36 +75,65 @@ pub(crate) fn text(summary: &Summary, now: jiff::Timestamp) -> String {
     per_rule("retention_rule_duration_seconds", "Time the rule took", &|rule| {
         Some(number(rule.duration_ms) / 1000.0)
     });
-    let mut alone = |name: &str, help: &str, value: f64| {
-        let family = Family::<Alone, Number>::default();
-        family.get_or_create(&Alone).set(value);
-        registry.register(name, help, family);
-    };
-    alone(
-        "retention_duration_seconds",
-        "Time the last run took",
-        number(summary.duration_ms) / 1000.0,
+    whole_run(
+        &mut registry,
+        summary.exit_code,
+        Duration::from_millis(summary.duration_ms),
     );
-    alone(
-        "retention_exit_code",
-        "Exit code of the last run",
-        f64::from(summary.exit_code),
-    );
+    let mut alone = |name: &str, help: &str, value: f64| one(&mut registry, name, help, value);
     alone(
         "retention_open_erasures",
         "Subjects whose erasure is not complete",
         number(summary.erasures.open),
     );
-    #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
-    if summary.exit_code == 0 {
+    // One subject's erasure says nothing of the night.
+    if succeeded(summary) {
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
         alone(
             "retention_last_success_timestamp_seconds",
             "When the last run that left nothing ended",
             now.as_second() as f64,
         );
     }
+    finish(&registry)
+}
+
+/// Whether this was a night that left nothing.
+pub(crate) fn succeeded(summary: &Summary) -> bool {
+    summary.exit_code == 0 && summary.kind == RunKind::Run.as_str()
+}
+
+/// The text of a run that ended before it had a result: refused, or without its database.
+pub(crate) fn of_failure(exit: Exit, took: Duration) -> String {
+    let mut registry = Registry::default();
+    whole_run(&mut registry, exit.code(), took);
+    finish(&registry)
+}
+
+fn whole_run(registry: &mut Registry, exit_code: u8, took: Duration) {
+    one(
+        registry,
+        "retention_duration_seconds",
+        "Time the last run took",
+        took.as_secs_f64(),
+    );
+    one(
+        registry,
+        "retention_exit_code",
+        "Exit code of the last run",
+        f64::from(exit_code),
+    );
+}
+
+fn one(registry: &mut Registry, name: &str, help: &str, value: f64) {
+    let family = Family::<Alone, Number>::default();
+    family.get_or_create(&Alone).set(value);
+    registry.register(name, help, family);
+}
+
+fn finish(registry: &Registry) -> String {
     let mut text = String::new();
     // Writing to a String does not fail.
-    let _ = encode(&mut text, &registry);
+    let _ = encode(&mut text, registry);
     text
 }

@@ -1,9 +1,7 @@
 //! Owns how a run's metrics get to a Pushgateway. A failure is a warning: the rows are gone all the same.
 
 use crate::args::report::ReportArgs;
-use crate::metrics;
 use crate::setup;
-use crate::summary::Summary;
 use anyhow::Context as _;
 use pushgateway::{Group, PushTarget, Replace};
 use runtime::HttpOptions;
@@ -34,15 +32,10 @@ pub(crate) fn target(args: &ReportArgs) -> Result<Option<PushTarget>, Failure> {
     }))
 }
 
-/// Sends them. A run that did not succeed leaves the time of the last success as it is.
-pub(crate) async fn send(target: Option<PushTarget>, summary: &Summary) {
+/// Sends them. A run that did not succeed leaves what it does not send as it is: the time of the last success.
+pub(crate) async fn send(target: Option<PushTarget>, text: String, succeeded: bool) {
     let Some(target) = target else { return };
-    let replace = if summary.exit_code == 0 {
-        Replace::Group
-    } else {
-        Replace::Metrics
-    };
-    let text = metrics::text(summary, jiff::Timestamp::now());
+    let replace = if succeeded { Replace::Group } else { Replace::Metrics };
     if let Err(error) = pushgateway::push(&target, replace, text).await {
         tracing::warn!("{}", runtime::exit::chain_of(&error));
     }

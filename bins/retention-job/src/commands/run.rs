@@ -8,7 +8,7 @@ use crate::job::receipt_dir;
 use crate::progress::Show;
 use crate::setup::{self, PATIENCE};
 use crate::summary::{Erasures, ReceiptRef, Summary};
-use crate::{failure, keys, policy, push};
+use crate::{failure, keys, metrics, policy, push};
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use pg_session::Session;
@@ -69,18 +69,39 @@ pub(crate) fn erase(args: &EraseArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// Whatever the end is, it is pushed: a run that is refused every night must not look like one that did not begin.
 async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<Exit, Failure> {
     let begun = Instant::now();
+    let push = push::target(&args.report)?;
+    let ended = whole(args, order, shutdown, begun).await;
+    match &ended {
+        Ok((_, summary)) => {
+            push::send(
+                push,
+                metrics::text(summary, Timestamp::now()),
+                metrics::succeeded(summary),
+            )
+            .await
+        }
+        Err(failure) => push::send(push, metrics::of_failure(failure.exit, begun.elapsed()), false).await,
+    }
+    let (exit, summary) = ended?;
+    runtime::output::either(args.report.output.output.resolve(), &summary, Summary::describe)
+        .context("writing the result")
+        .exit(Exit::Dependency)?;
+    Ok(exit)
+}
+
+async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant) -> Result<(Exit, Summary), Failure> {
     let policy = policy::load(&args.policy)?;
     let signing = keys::signing(&args.keys)?;
     let statement_keys = keys::statements(&args.keys).await?;
     let ledger_place = keys::ledger_place(&args.keys).await?;
-    let push = push::target(&args.report)?;
     if signing.is_none() {
         tracing::warn!("receipts of this run are not signed: RETENTION_SIGNING_KEY_FILE is not set");
     }
     let target = setup::target(&args.database).await?;
-    let session_options =
+    let mut session_options =
         setup::session_options("retention-job", args.limits.lock_timeout, args.database.connect_retry);
     let session = target.connect(&session_options).await.map_err(failure::target)?;
     let catalog = prepare::catalog(&session, &policy).await?;
@@ -109,6 +130,8 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
         tracing::warn!(code = finding.code, "{finding}");
     }
     approve(&order, &mut prepared)?;
+    // Also when the connection is lost and opened again.
+    session_options.silent_parameters = prepared.silent_parameters;
     retention_store::ensure(&session).await.map_err(failure::init)?;
     let kind = match order {
         Order::Erase(_) => RunKind::Erase,
@@ -180,11 +203,7 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
         exit = error.exit;
     }
     let summary = summary(&run, kind, &policy, work, receipt, outcome, exit, begun);
-    push::send(push, &summary).await;
-    runtime::output::either(args.report.output.output.resolve(), &summary, Summary::describe)
-        .context("writing the result")
-        .exit(Exit::Dependency)?;
-    Ok(exit)
+    Ok((exit, summary))
 }
 
 /// A guard stops a run until somebody has looked at the plan; who has looked gives its digest, and gets exactly that plan.

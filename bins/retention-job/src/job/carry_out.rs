@@ -60,6 +60,7 @@ pub(crate) async fn everything(
     if let Some(erasure) = &prepared.erasure {
         work.erasures = engine.erase_all(erasure, ledger).await.map_err(failure::erasure)?;
     }
+    as_audited(engine, &mut work).await?;
     Ok(work)
 }
 
@@ -73,13 +74,32 @@ pub(crate) async fn subjects(
     subjects: &[String],
     ledger: Option<&mut Ledger>,
 ) -> Result<Work, Failure> {
-    Ok(Work {
+    let mut work = Work {
         erasures: engine
             .erase_subjects(erasure, subjects, ledger)
             .await
             .map_err(failure::erasure)?,
         ..Work::default()
-    })
+    };
+    as_audited(engine, &mut work).await?;
+    Ok(work)
+}
+
+/// What is told of each rule is what the audit says. The engine counts commits as they are answered, and a crash of the
+/// server takes the last of them back (`synchronous_commit = off`): it would count rows twice that it removed twice.
+async fn as_audited(engine: &Engine, work: &mut Work) -> Result<(), Failure> {
+    let totals = audit::totals(engine.session(), engine.run_id())
+        .await
+        .map_err(failure::db("cannot read the audit rows"))?;
+    for result in work.results.iter_mut().chain(&mut work.erasures.results) {
+        (result.rows, result.cascaded, result.batches) = (0, 0, 0);
+        for total in totals.iter().filter(|total| total.rule == result.rule) {
+            result.rows += total.rows;
+            result.cascaded += total.cascaded;
+            result.batches += total.batches;
+        }
+    }
+    Ok(())
 }
 
 fn stops_the_run(error: &EngineError) -> bool {

@@ -41,6 +41,8 @@ pub(crate) struct Prepared {
     pub(crate) holds: HoldRules,
     pub(crate) findings: Vec<Finding>,
     pub(crate) notes: Vec<String>,
+    /// Sessions that send the HMAC key must keep it out of the server's log.
+    pub(crate) silent_parameters: bool,
     /// `None`: nothing was counted.
     pub(crate) plan: Option<Plan>,
 }
@@ -132,6 +134,7 @@ pub(crate) async fn prepare(
         holds,
         findings: Vec::new(),
         notes: Vec::new(),
+        silent_parameters: preflight.silence_parameters,
         plan: None,
         catalog,
     };
@@ -200,7 +203,12 @@ async fn examine(
         strict,
     };
     let preflight = preflight::judge(&subject, &facts);
-    let refused: Vec<String> = preflight.refused().map(ToString::to_string).collect();
+    // Who is going to write has asked `writable` before; a plan of a standby only tells it.
+    let refused: Vec<String> = preflight
+        .refused()
+        .filter(|finding| !matches!(finding.code, "standby" | "read-only"))
+        .map(ToString::to_string)
+        .collect();
     if !refused.is_empty() {
         return Err(Failure::usage(format!(
             "preflight refuses the run; nothing was touched\n  {}",
