@@ -132,7 +132,7 @@ impl Sql {
                     value: Some(value),
                     cast,
                     secret: false,
-                } if is_moment(cast, value) => text.push_str(&format!("'{value}'::{cast}")),
+                } if is_moment(cast, value) => text.extend(["'", value, "'::", cast]),
                 Piece::Param { value, cast, .. } => {
                     params.push(value.as_deref());
                     text.push('$');
