@@ -67,7 +67,7 @@ impl Engine {
         if let Some(ledger) = ledger.as_deref_mut()
             && ledger.is_ahead()
         {
-            self.from_ledger(erasure, ledger, &mut report).await?;
+            self.erase_again(erasure, ledger, &mut report).await?;
         }
         if let Some(requested) = erasure.requested.as_ref() {
             let mut after: Option<String> = None;
@@ -147,7 +147,7 @@ impl Engine {
     }
 
     /// The database is older than the ledger: every subject that it has is looked up.
-    async fn from_ledger(
+    async fn erase_again(
         &mut self,
         erasure: &ResolvedErasure,
         ledger: &mut Ledger,

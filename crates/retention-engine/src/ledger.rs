@@ -49,8 +49,9 @@ pub enum LedgerFailure {
 
 #[derive(Debug)]
 enum Place {
-    File(LedgerFile),
-    Database(Session),
+    // Both are large.
+    File(Box<LedgerFile>),
+    Database(Box<Session>),
 }
 
 /// A ledger that is open.
@@ -83,7 +84,7 @@ impl Ledger {
             reading.take(&entry?);
         }
         let tip = file.tip();
-        reading.finish(key, Place::File(file), tip)
+        reading.finish(key, Place::File(Box::new(file)), tip)
     }
 
     /// Opens a ledger in a second database, and makes its table if it is not there.
@@ -128,7 +129,7 @@ impl Ledger {
                 reading.take(&entry);
             }
         }
-        reading.finish(key, Place::Database(session), tip)
+        reading.finish(key, Place::Database(Box::new(session)), tip)
     }
 
     /// The MAC of a subject's key.

@@ -73,18 +73,13 @@ pub(crate) fn erase(args: &EraseArgs) -> Result<Exit, Failure> {
 async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<Exit, Failure> {
     let begun = Instant::now();
     let push = push::target(&args.report)?;
-    let ended = whole(args, order, shutdown, begun).await;
-    match &ended {
-        Ok((_, summary)) => {
-            push::send(
-                push,
-                metrics::text(summary, Timestamp::now()),
-                metrics::succeeded(summary),
-            )
-            .await
-        }
-        Err(failure) => push::send(push, metrics::of_failure(failure.exit, begun.elapsed()), false).await,
-    }
+    // It is large, and lives as long as the run.
+    let ended = Box::pin(whole(args, order, shutdown, begun)).await;
+    let (text, succeeded) = match &ended {
+        Ok((_, summary)) => (metrics::text(summary, Timestamp::now()), metrics::succeeded(summary)),
+        Err(failure) => (metrics::of_failure(failure.exit, begun.elapsed()), false),
+    };
+    push::send(push, text, succeeded).await;
     let (exit, summary) = ended?;
     runtime::output::either(args.report.output.output.resolve(), &summary, Summary::describe)
         .context("writing the result")

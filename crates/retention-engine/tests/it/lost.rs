@@ -26,10 +26,10 @@ async fn backends_that_are_ended_at_random_lose_and_double_nothing() {
         let mut running = world.begin(vec![rule], strategy, small()).await;
         let killer = world.cluster.connect(&world.database).await.unwrap();
         let kills = async {
-            let mut killed = 0;
+            let mut ended = 0;
             loop {
                 tokio::time::sleep(Duration::from_micros(fastrand::u64(500..30_000))).await;
-                killed += killer
+                ended += killer
                     .execute(
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
                          AND application_name LIKE 'retention-job%'",
@@ -37,7 +37,7 @@ async fn backends_that_are_ended_at_random_lose_and_double_nothing() {
                     )
                     .await
                     .unwrap();
-                if killed >= 12 {
+                if ended >= 12 {
                     return;
                 }
             }
@@ -47,20 +47,17 @@ async fn backends_that_are_ended_at_random_lose_and_double_nothing() {
             got = running.apply() => result = Some(got),
             () = kills => {}
         }
-        let result = match result {
-            Some(result) => result,
-            None => {
-                // The future was dropped with the kills done: begin anew, as a new process would.
-                drop(running);
-                world.wait_for_lock().await;
-                running = world.begin(vec![], strategy, small()).await;
-                drop(running);
-                let audited = world
-                    .number("SELECT coalesce(sum(rows), 0)::bigint FROM retention.audit")
-                    .await;
-                assert!(audited.unsigned_abs() <= due);
-                continue;
-            }
+        let Some(result) = result else {
+            // The future was dropped with the kills done: begin anew, as a new process would.
+            drop(running);
+            world.wait_for_lock().await;
+            running = world.begin(vec![], strategy, small()).await;
+            drop(running);
+            let audited = world
+                .number("SELECT coalesce(sum(rows), 0)::bigint FROM retention.audit")
+                .await;
+            assert!(audited.unsigned_abs() <= due);
+            continue;
         };
         assert_eq!((result.rows, result.residue), (due, Some(0)), "{strategy:?}");
         world.check_audit(&running.run_id, due).await;

@@ -97,7 +97,7 @@ pub(super) async fn play(stage: &mut Stage, database: &Database) -> Result<()> {
         .await?
         .expect(0)?;
     let public = format!("{key}.pub");
-    let head = held.said["receipt"]["sha256"].as_str().unwrap_or_default().to_owned();
+    let newest = held.said["receipt"]["sha256"].as_str().unwrap_or_default().to_owned();
     let verify = [
         "receipts",
         "verify",
@@ -105,7 +105,7 @@ pub(super) async fn play(stage: &mut Stage, database: &Database) -> Result<()> {
         "--key",
         &public,
         "--expect-head",
-        &head,
+        &newest,
         "--output",
         "json",
     ];
