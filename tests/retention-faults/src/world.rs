@@ -159,6 +159,14 @@ impl World {
         })
     }
 
+    /// Takes over the keys of another world, before any are made: receipts of one database have one signer.
+    ///
+    /// # Panics
+    /// There are keys already.
+    pub fn signs_like(&self, other: &Self) {
+        self.keys.set(other.signing_key().to_owned()).expect("no keys yet");
+    }
+
     /// Waits until the server has noticed that no program is there any more.
     #[track_caller]
     pub fn at_rest(&self) {

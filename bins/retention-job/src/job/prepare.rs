@@ -8,7 +8,7 @@ use retention_plan::catalog::{self, Catalog, ReadError, Server};
 use retention_plan::document::{Parts, Plan, whole_seconds};
 use retention_plan::guards::{self, Clocks, GuardFacts};
 use retention_plan::holds::HoldRules;
-use retention_plan::preflight::{self, Finding, Preflight, Subject};
+use retention_plan::preflight::{self, Finding, Preflight, Severity, Subject};
 use retention_plan::resolve::{self, Keys, ResolveError, ResolvedErasure};
 use retention_plan::strategy::{self, LeafChoice};
 use retention_plan::survey::{self, SurveyError, TaskSurvey};
@@ -202,13 +202,14 @@ async fn examine(
         active: &known.active,
         strict,
     };
-    let preflight = preflight::judge(&subject, &facts);
-    // Who is going to write has asked `writable` before; a plan of a standby only tells it.
-    let refused: Vec<String> = preflight
-        .refused()
-        .filter(|finding| !matches!(finding.code, "standby" | "read-only"))
-        .map(ToString::to_string)
-        .collect();
+    let mut preflight = preflight::judge(&subject, &facts);
+    for finding in &mut preflight.findings {
+        // Who is going to write has asked `writable` before; others may plan on a standby, to spare the primary.
+        if matches!(finding.code, "standby" | "read-only") {
+            finding.severity = Severity::Warning;
+        }
+    }
+    let refused: Vec<String> = preflight.refused().map(ToString::to_string).collect();
     if !refused.is_empty() {
         return Err(Failure::usage(format!(
             "preflight refuses the run; nothing was touched\n  {}",

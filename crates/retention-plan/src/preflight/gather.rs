@@ -152,13 +152,14 @@ async fn standbys(session: &Session) -> Result<Vec<Standby>, DbError> {
 
 /// Sessions of other databases do not keep our rows, but walsenders (hot_standby_feedback) of any do.
 async fn snapshots(session: &Session) -> Result<Vec<Snapshot>, DbError> {
+    // Who may not see others' sessions sees NULL as their type, but their snapshot all the same.
     let rows = session
         .query(&Sql::text(
             "SELECT a.pid, COALESCE(a.application_name, ''), COALESCE(a.usename::pg_catalog.text, ''), a.state, \
              EXTRACT(epoch FROM pg_catalog.clock_timestamp() - a.xact_start)::pg_catalog.float8, \
              pg_catalog.age(a.backend_xmin)::pg_catalog.int8 FROM pg_catalog.pg_stat_activity AS a WHERE a.backend_xmin IS \
              NOT NULL AND a.pid <> pg_catalog.pg_backend_pid() AND (a.datname = pg_catalog.current_database() OR \
-             a.backend_type = 'walsender') AND a.backend_type <> 'autovacuum worker' ORDER BY 6 DESC LIMIT 20",
+             a.backend_type = 'walsender') AND a.backend_type IS DISTINCT FROM 'autovacuum worker' ORDER BY 6 DESC LIMIT 20",
         ))
         .await?;
     rows.iter()

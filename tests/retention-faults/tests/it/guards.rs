@@ -36,15 +36,16 @@ fn jump() {
         "{refused:?}"
     );
     assert_eq!(refused.stdout, "");
-    let digest = |days: &str| {
-        let plan = world.ends(&mut night(&["plan"], days), 0).json();
+    // A plan that a guard stands against ends as the run would.
+    let digest = |days: &str, code: i32| {
+        let plan = world.ends(&mut night(&["plan"], days), code).json();
         plan["digest"].as_str().unwrap().to_owned()
     };
-    let stale = digest("9");
+    let stale = digest("9", 1);
     // Another plan: of other terms, with a flipped digit, of nothing at all.
     let last = stale.chars().last().unwrap();
     let flipped = format!("{}{}", &stale[..stale.len() - 1], if last == '0' { '1' } else { '0' });
-    for (wrong, days, code) in [(&flipped, "9", 1), (&stale, "10", 1), (&digest("90"), "9", 1)] {
+    for (wrong, days, code) in [(&flipped, "9", 1), (&stale, "10", 1), (&digest("90", 0), "9", 1)] {
         world.ends(&mut night(&["apply", "--plan", wrong], days), code);
         assert_eq!(world.fingerprint("pii_events"), before);
     }
@@ -58,7 +59,7 @@ fn jump() {
     // Nobody was fooled: still refused, and then approved.
     world.ends(&mut night(&["run"], "9"), 1);
     assert_eq!(world.fingerprint("pii_events"), before);
-    let right = digest("9");
+    let right = digest("9", 1);
     let ended = world.ends(&mut night(&["apply", "--plan", &right], "9"), 0);
     assert_eq!(ended.json()["rules"][0]["rows"], 24 * 81 + 3000, "{ended:?}");
     assert_eq!(world.number("SELECT count(*) FROM pii_events"), 24 * 9);

@@ -72,6 +72,7 @@ fn again() {
     assert!(!whole.contains("@example"), "{whole}");
 
     let restored = World::on(Cluster::from_snapshot(&backup, &Options::default()).unwrap());
+    restored.signs_like(&world);
     assert_eq!(
         there(&restored, "BETWEEN 101 AND 140 OR u.id = 500"),
         41,
