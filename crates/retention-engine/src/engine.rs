@@ -242,7 +242,7 @@ impl Engine {
             sums.skipped = false;
             for (leaf, state) in task.leaves.iter().zip(&mut leaves) {
                 if *state == State::Open {
-                    match self.sweep(task, leaf, round, sums, strategies).await? {
+                    match Box::pin(self.sweep(task, leaf, round, sums, strategies)).await? {
                         Swept::Through => {}
                         Swept::Gone => *state = State::Gone,
                         Swept::Stopped => return Ok(None),
@@ -345,7 +345,7 @@ impl Engine {
         let mut job = Job::new(task, leaf, name, sums);
         let stop = match (strategy, by) {
             (Strategy::HotPasses, _) => self.hot_passes(&mut job).await?,
-            (Strategy::Keyset, Some((column, cutoff))) => self.keyset(&mut job, column, cutoff).await?,
+            (Strategy::Keyset, Some((column, cutoff))) => Box::pin(self.keyset(&mut job, column, cutoff)).await?,
             (Strategy::Limited, _) => self.limited(&mut job).await?,
             _ => self.tid_range(&mut job).await?,
         };

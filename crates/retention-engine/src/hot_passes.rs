@@ -1,6 +1,8 @@
-//! Owns the sweep block range by block range, in several commits each. The first pass moves every k-th row of a page
-//! elsewhere; from then on pruning frees the old versions of one pass before the next, so new versions stay on the page
-//! and no index is touched (HOT).
+//! Owns the sweep block range by block range, in several commits each. Pruning frees the old versions of one pass before
+//! the next, so new versions find room on their own page and no index is touched (HOT).
+//!
+//! The first pass takes few rows of each block: as many as a full page has room for. As pages get emptier (values that
+//! became NULL take no room, rows that did not fit have moved away), passes grow.
 //!
 //! Somebody's old snapshot keeps pages from being pruned: then passes cost and do not help, and blocks are taken at once.
 
@@ -8,18 +10,65 @@ use crate::controller::{Bounds, Controller};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::job::{Job, Step, Stop};
-use crate::statement::Scope;
+use crate::statement::{Part, Scope};
 use crate::tid_range::bounds;
 use std::time::{Duration, Instant};
 
-/// Passes a range.
-const PASSES: u32 = 8;
-/// So many rows, all but the first pass's, must have been changed before the part of HOT among them means anything.
+/// The part of a block's rows that the first pass takes: about one row, which a full page has no room for. It moves, and
+/// leaves room for the next.
+const FIRST_PART: f64 = 1.0 / 64.0;
+const LARGEST_PART: f64 = 0.2;
+/// A pass whose rows stayed on their pages (this part of them) is followed by a larger one.
+const ROOM: f64 = 0.93;
+const GROWTH: f64 = 1.25;
+/// Blocks of a range at most: it stays in the server's memory from one pass to the next.
+const LARGEST_RANGE: u64 = 2048;
+/// So many rows must have been changed before the part of HOT among them means anything.
 const ENOUGH: u64 = 2000;
 /// Below this part passes do not help.
 const HELPS: f64 = 0.5;
 /// How long blocks are taken at once before passes are tried again.
-const PLAIN: Duration = Duration::from_secs(30);
+const PLAIN: Duration = Duration::from_secs(3);
+
+/// Which rows the next pass takes: those whose place, hashed, lies in `from..to` of 0..1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Pass {
+    number: u32,
+    from: f64,
+    to: f64,
+}
+
+impl Pass {
+    const fn first() -> Self {
+        Self {
+            number: 0,
+            from: 0.0,
+            to: FIRST_PART,
+        }
+    }
+
+    fn part(self) -> f64 {
+        self.to - self.from
+    }
+
+    fn is_last(self) -> bool {
+        self.to >= 1.0
+    }
+
+    /// After this one, of whose rows `hot` (0 to 1) stayed on their page. Rows that moved away made room too, so a pass is
+    /// never smaller than the one before.
+    fn next(self, hot: f64) -> Self {
+        let factor = if self.number == 0 || hot < ROOM { 1.0 } else { GROWTH };
+        let part = (self.part() * factor).min(LARGEST_PART);
+        let to = self.to + part;
+        Self {
+            number: self.number + 1,
+            from: self.to,
+            // No crumbs.
+            to: if to > 1.0 - part / 3.0 { 1.0 } else { to },
+        }
+    }
+}
 
 /// Whether passes help, from what they did.
 #[derive(Debug, Clone, Default)]
@@ -34,8 +83,9 @@ impl Yield {
         self.plain_until.is_none_or(|until| now >= until)
     }
 
-    fn saw(&mut self, pass: u32, rows: u64, hot: u64, now: Instant) {
-        if pass > 0 {
+    /// The first passes find no room yet, so they say nothing.
+    fn saw(&mut self, pass: Pass, rows: u64, hot: u64, now: Instant) {
+        if pass.number >= 2 {
             self.rows += rows;
             self.hot += hot;
         }
@@ -56,12 +106,13 @@ impl Engine {
         let end = self.blocks(job).await?;
         let first = self.resume_at(job);
         let first = if first < end { first } else { 0 };
-        let mut plain = Controller::new(self.options.batch_target, bounds(job));
         let whole = bounds(job);
-        let mut controller = Controller::new(
+        let mut plain = Controller::new(self.options.batch_target, whole);
+        let mut ranges = Controller::new(
             self.options.batch_target,
             Bounds {
-                density: whole.density / f64::from(PASSES),
+                density: whole.density * LARGEST_PART,
+                max: LARGEST_RANGE,
                 ..whole
             },
         );
@@ -69,8 +120,8 @@ impl Engine {
         for (mut from, end) in [(first, end), (0, first)] {
             while from < end {
                 if seen.passes(Instant::now()) {
-                    let to = end.min(from + controller.size());
-                    if let Some(stop) = self.passes(job, &mut controller, (from, to), &mut seen).await? {
+                    let to = end.min(from + ranges.size());
+                    if let Some(stop) = self.passes(job, &mut ranges, (from, to), &mut seen).await? {
                         return Ok(Some(stop));
                     }
                     from = to;
@@ -90,42 +141,96 @@ impl Engine {
     async fn passes(
         &mut self,
         job: &mut Job<'_>,
-        controller: &mut Controller,
+        ranges: &mut Controller,
         (from, to): (u64, u64),
         seen: &mut Yield,
     ) -> Result<Option<Stop>, EngineError> {
-        let blocks = to - from;
-        let mut slowest = Duration::ZERO;
-        let mut most = 0;
-        for pass in 0..PASSES {
-            loop {
+        let mut pass = Pass::first();
+        let mut nothing = true;
+        let (mut slowest, mut most) = (Duration::ZERO, 0);
+        loop {
+            // Until the last pass the range is not done: a run that goes on later begins it again.
+            let position = format!("block:{}", if pass.is_last() { to } else { from });
+            let (mut rows, mut hot) = (0, 0);
+            let mut at = from;
+            while at < to {
                 if let Some(stop) = self.may_go_on(job).await {
                     return Ok(Some(stop));
                 }
+                // The whole range, unless locks have made batches smaller since it was chosen.
+                let next = to.min(at + ranges.size());
                 let scope = Scope::Blocks {
-                    from,
-                    to,
-                    pass: Some((pass, PASSES)),
+                    from: at,
+                    to: next,
+                    part: Some(Part::of(pass.from, pass.to)),
                 };
-                // Until the last pass the range is not done: a run that goes on later begins it again.
-                let position = format!("block:{}", if pass + 1 == PASSES { to } else { from });
-                match self.careful(job, scope, None, controller, Some(position)).await? {
+                match self.careful(job, scope, None, ranges, Some(position.clone())).await? {
                     Step::On(done) => {
-                        slowest = slowest.max(done.elapsed);
-                        most = most.max(done.rows);
                         seen.saw(pass, done.rows, done.hot, Instant::now());
-                        break;
+                        rows += done.rows;
+                        hot += done.hot;
+                        if next - at == to - from {
+                            slowest = slowest.max(done.elapsed);
+                            most = most.max(done.rows);
+                        }
+                        at = next;
                     }
                     Step::Again => {}
-                    Step::Past => break,
+                    Step::Past => at = next,
                 }
             }
-            if pass == 0 && most == 0 {
-                // Nothing in the first eighth: most likely nothing at all; one look at the whole range is cheaper.
-                return self.tid_stretch(job, &mut controller.clone(), from, to).await;
+            tracing::trace!(
+                from,
+                to,
+                pass = pass.number,
+                part = pass.part(),
+                rows,
+                hot,
+                "a pass is done"
+            );
+            nothing &= rows == 0;
+            if pass.is_last() {
+                break;
             }
+            if nothing && pass.number == 2 || !seen.passes(Instant::now()) {
+                // Most likely there is nothing at all, or passes do not help: one look at the whole range is cheaper.
+                let mut plain = Controller::new(self.options.batch_target, bounds(job));
+                return self.tid_stretch(job, &mut plain, from, to).await;
+            }
+            pass = pass.next(if rows == 0 { 1.0 } else { hot as f64 / rows as f64 });
         }
-        controller.done(blocks, most, slowest);
+        if slowest > Duration::ZERO {
+            ranges.done(to - from, most, slowest);
+        }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(hot: f64) -> Vec<Pass> {
+        let mut passes = vec![Pass::first()];
+        while let Some(last) = passes.last().copied().filter(|pass| !pass.is_last()) {
+            passes.push(last.next(hot));
+        }
+        passes
+    }
+
+    #[test]
+    fn passes_take_every_row_once() {
+        for hot in [0.0, 0.5, 0.8, 1.0] {
+            let passes = all(hot);
+            for pair in passes.windows(2) {
+                assert!((pair[0].to - pair[1].from).abs() < f64::EPSILON, "{pair:?}");
+            }
+            let parts: Vec<Part> = passes.iter().map(|pass| Part::of(pass.from, pass.to)).collect();
+            assert_eq!(parts[0].from, 0);
+            assert_eq!(parts.last().unwrap().to, 1 << 31);
+            assert!(parts.windows(2).all(|pair| pair[0].to == pair[1].from), "{parts:?}");
+            assert!(passes.len() <= 64, "{} passes", passes.len());
+        }
+        assert!(all(1.0).len() <= 18, "{}", all(1.0).len());
     }
 }

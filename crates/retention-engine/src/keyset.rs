@@ -9,11 +9,14 @@ use crate::job::{Job, Step, Stop};
 use crate::limited;
 use crate::statement::{Bound, Scope};
 use jiff::Timestamp;
-use pg_session::{Kind, Sql};
+use pg_session::target::SessionOptions;
+use pg_session::{Kind, Session, Sql};
 use retention_plan::Column;
 
 /// Rows of the first batch.
 const FIRST: u64 = 2000;
+/// After so many batches, the next bound is looked for by a session of its own.
+const WORTH_A_SCOUT: u32 = 5;
 
 impl Engine {
     /// Sweeps a leaf.
@@ -26,12 +29,20 @@ impl Engine {
         let mut controller = Controller::new(self.options.batch_target, limited::rows(FIRST));
         let mut from: Option<Bound> = None;
         let cutoff = cutoff_of(column, cutoff);
+        let mut scout = Scout::default();
+        let mut batches = 0_u32;
         loop {
             if let Some(stop) = self.may_go_on(job).await {
                 return Ok(Some(stop));
             }
             let size = controller.size();
-            let Some(before) = self.bound(job, column, from.as_ref(), &cutoff, size).await? else {
+            let (size, before) = if let Some(found) = scout.found.take() {
+                found
+            } else {
+                let sql = bound(job, column, from.as_ref(), &cutoff, size);
+                (size, self.ask(job, &sql).await?)
+            };
+            let Some(before) = before else {
                 return self.last(job, column, from, &cutoff, &mut controller).await;
             };
             let same = from.as_ref().is_some_and(|from| from.inclusive && from.value == before);
@@ -60,11 +71,25 @@ impl Engine {
                 value: before,
                 inclusive: true,
             });
-            match self.careful(job, scope, None, &mut controller, None).await? {
+            batches += 1;
+            if batches == WORTH_A_SCOUT {
+                scout.start(self).await;
+            }
+            let ahead = bound(job, column, next.as_ref(), &cutoff, size);
+            let (step, ahead) = tokio::join!(
+                self.careful(job, scope, None, &mut controller, None),
+                scout.look(&ahead)
+            );
+            match step? {
                 Step::On(done) => {
                     // Counted in rows of the index: those that stay (held, or other conditions) cost time too.
                     controller.done(size, done.rows, done.elapsed);
                     from = next;
+                    // Too large by now, or much too small: asked for anew.
+                    let wanted = controller.size();
+                    scout.found = ahead
+                        .filter(|_| size <= wanted + wanted / 4 && size >= wanted / 2)
+                        .map(|before| (size, before));
                 }
                 Step::Again => {}
                 Step::Past => from = next,
@@ -98,40 +123,6 @@ impl Engine {
         }
     }
 
-    /// The value of the row that lies `rows` behind `from`; `None`: there are fewer before the cutoff.
-    async fn bound(
-        &mut self,
-        job: &Job<'_>,
-        column: &Column,
-        from: Option<&Bound>,
-        cutoff: &Sql,
-        rows: u64,
-    ) -> Result<Option<String>, EngineError> {
-        let mut sql = Sql::text("SELECT (SELECT t.")
-            .ident(&column.name)
-            .raw(format!(
-                "::pg_catalog.text FROM ONLY {} AS t WHERE t.",
-                job.leaf.relation.quoted()
-            ))
-            .ident(&column.name)
-            .raw(" < ")
-            .append(cutoff);
-        if let Some(from) = from {
-            sql = sql
-                .raw(" AND t.")
-                .ident(&column.name)
-                .raw(if from.inclusive { " >= " } else { " > " })
-                .param(from.value.as_str(), column.base_type.as_str());
-        }
-        let sql = sql
-            .raw(" ORDER BY t.")
-            .ident(&column.name)
-            .raw(" OFFSET ")
-            .param(rows.to_string(), "pg_catalog.int8")
-            .raw(" LIMIT 1)");
-        self.ask(job, &sql).await
-    }
-
     async fn text(&mut self, job: &Job<'_>, value: &Sql) -> Result<String, EngineError> {
         let sql = Sql::text("SELECT (").append(value).raw(")::pg_catalog.text");
         let text = self.ask(job, &sql).await?;
@@ -151,6 +142,60 @@ impl Engine {
             }
         }
     }
+}
+
+/// A session that looks for the next bound while a batch is at work. It is not needed: without it the working session
+/// looks itself.
+#[derive(Debug, Default)]
+struct Scout {
+    session: Option<Session>,
+    /// The size that was looked for, and the bound: `None` where fewer rows are left.
+    found: Option<(u64, Option<String>)>,
+}
+
+impl Scout {
+    async fn start(&mut self, engine: &Engine) {
+        let options = SessionOptions {
+            application_name: format!("{} scout", engine.session_options.application_name),
+            ..engine.session_options.clone()
+        };
+        self.session = engine.target.connect(&options).await.ok();
+    }
+
+    async fn look(&mut self, sql: &Sql) -> Option<Option<String>> {
+        let session = self.session.as_ref()?;
+        let asked = unhurried(session, sql).await;
+        if let Ok(value) = asked.and_then(|row| Ok(row.try_get::<_, Option<String>>(0)?)) {
+            return Some(value);
+        }
+        self.session = None;
+        None
+    }
+}
+
+/// The value of the row that lies `rows` behind `from`; NULL: there are fewer before the cutoff.
+fn bound(job: &Job<'_>, column: &Column, from: Option<&Bound>, cutoff: &Sql, rows: u64) -> Sql {
+    let mut sql = Sql::text("SELECT (SELECT t.")
+        .ident(&column.name)
+        .raw(format!(
+            "::pg_catalog.text FROM ONLY {} AS t WHERE t.",
+            job.leaf.relation.quoted()
+        ))
+        .ident(&column.name)
+        .raw(" < ")
+        .append(cutoff);
+    if let Some(from) = from {
+        sql = sql
+            .raw(" AND t.")
+            .ident(&column.name)
+            .raw(if from.inclusive { " >= " } else { " > " })
+            .param(from.value.as_str(), column.base_type.as_str());
+    }
+    sql.raw(" ORDER BY t.")
+        .ident(&column.name)
+        .raw(" OFFSET ")
+        .param(rows.to_string(), "pg_catalog.int8")
+        .raw(" LIMIT 1)")
 }
 
 /// The cutoff as a value of the column's type; a day is due when it has wholly passed.

@@ -6,12 +6,8 @@ use retention_plan::{Column, Leaf, Task, Work};
 /// Which part of a leaf a batch looks at.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Scope {
-    /// Blocks `from..to`; of those, for `pass` = (j, k), the line pointers whose number modulo k is j.
-    Blocks {
-        from: u64,
-        to: u64,
-        pass: Option<(u32, u32)>,
-    },
+    /// Blocks `from..to`; of those, only the rows of a part.
+    Blocks { from: u64, to: u64, part: Option<Part> },
     /// Values of an indexed column: from the first bound to before the second.
     Keys {
         column: Column,
@@ -22,6 +18,30 @@ pub(crate) enum Scope {
     Key { column: Column, value: String },
     /// The whole leaf.
     Anywhere,
+}
+
+/// Rows whose place, hashed, lies in `from..to` of 0 to 2^31. By a hash, because PostgreSQL has nothing cheaper that
+/// looks at a place; every block gets its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+impl Part {
+    /// Of 0 to 1.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 2^31"
+    )]
+    pub(crate) fn of(from: f64, to: f64) -> Self {
+        let place = |at: f64| (at.clamp(0.0, 1.0) * f64::from(1_u32 << 31)).round() as u32;
+        Self {
+            from: place(from),
+            to: place(to),
+        }
+    }
 }
 
 /// A lower bound of an indexed column, as PostgreSQL prints it.
@@ -48,18 +68,25 @@ impl Scope {
     /// Over `t`; `None`: no bound.
     fn sql(&self) -> Option<Sql> {
         match self {
-            Self::Blocks { from, to, pass } => {
+            Self::Blocks { from, to, part } => {
                 let sql = Sql::text("t.ctid >= ")
                     .param(format!("({from},0)"), "pg_catalog.tid")
                     .raw(" AND t.ctid < ")
                     .param(format!("({to},0)"), "pg_catalog.tid");
-                Some(match pass {
+                Some(match part {
                     None => sql,
-                    Some((j, k)) => sql
-                        .raw(" AND ((t.ctid::pg_catalog.text::pg_catalog.point)[1])::pg_catalog.int4 % ")
-                        .param(k.to_string(), "pg_catalog.int4")
-                        .raw(" = ")
-                        .param(j.to_string(), "pg_catalog.int4"),
+                    Some(Part { from, to }) => {
+                        let mut sql = sql;
+                        for (operator, bound) in [(">=", *from), ("<", *to)] {
+                            // What lies at an end needs no look; 2^31 is no int4.
+                            if bound > 0 && bound < 1 << 31 {
+                                sql = sql
+                                    .raw(format!(" AND (pg_catalog.hashtid(t.ctid) & 2147483647) {operator} "))
+                                    .param(bound.to_string(), "pg_catalog.int4");
+                            }
+                        }
+                        sql
+                    }
                 })
             }
             Self::Keys { column, from, before } => {

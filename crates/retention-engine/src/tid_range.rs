@@ -47,7 +47,7 @@ impl Engine {
                 return Ok(Some(stop));
             }
             let to = end.min(from + controller.size());
-            let scope = Scope::Blocks { from, to, pass: None };
+            let scope = Scope::Blocks { from, to, part: None };
             let position = Some(format!("block:{to}"));
             match self.careful(job, scope, None, controller, position).await? {
                 Step::On(done) => {
