@@ -70,6 +70,8 @@ pub struct Engine {
     pub(crate) shutdown: Shutdown,
     /// Rows done by the run.
     pub(crate) total_rows: u64,
+    /// Up to this audit row, batches are on the server's disk.
+    pub(crate) durable: u64,
     /// Transactions begun, for the marker of each.
     pub(crate) attempts: u64,
     /// Places in a row that could not be had.
@@ -137,6 +139,7 @@ impl Engine {
             progress: parts.progress,
             shutdown: parts.shutdown,
             total_rows: 0,
+            durable: 0,
             attempts: 0,
             standing: 0,
             stood_since: None,
@@ -381,8 +384,12 @@ impl Engine {
 
     /// How long to wait before the next batch; `None`: not at all.
     pub(crate) fn pause(&mut self, job: &Job<'_>) -> Option<Duration> {
-        let pause = self.watcher.pause()?;
+        let last = self.progress.borrow().batch;
+        let pause = self.watcher.pause(last)?;
         let (length, why) = pause;
+        if self.progress.borrow().paused.as_ref() != Some(&why) {
+            tracing::warn!(rule = job.task.rule, reason = why, "paused");
+        }
         self.progress.send_modify(|progress| progress.paused = Some(why));
         self.tell(job, None);
         Some(length)

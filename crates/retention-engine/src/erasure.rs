@@ -7,7 +7,7 @@ use crate::engine::{Counted, Engine};
 use crate::error::EngineError;
 use crate::ledger::{Ledger, LedgerFailure};
 use crate::verify::Left;
-use pg_session::{DbError, Sql};
+use pg_session::{DbError, Session, Sql};
 use retention_plan::Task;
 use retention_plan::resolve::{ReachedTable, ResolvedErasure, erasure_task};
 use retention_proof::receipt::SubjectOutcome;
@@ -233,7 +233,7 @@ impl Engine {
         if let Some(ledger) = ledger {
             // Before the first row: from here on it must be done, whatever happens to this database.
             let now = gate::peek(&self.work).await.map_err(EngineError::Store)?.now;
-            ledger.remember(&page.keys, now).await?;
+            ledger.remember(&page.keys, !page.pending.is_empty(), now).await?;
             for key in &page.keys {
                 macs.insert(key.clone(), ledger.mac(key).to_hex());
             }
@@ -245,6 +245,9 @@ impl Engine {
             open.extend(page.keys.iter().map(|key| (key.clone(), SubjectOutcome::Left)));
         } else {
             self.open(erasure, &erasure.tables, &page.keys, &mut open).await?;
+            for key in self.held_among(erasure, &page.keys).await? {
+                open.entry(key).or_insert(SubjectOutcome::Held);
+            }
             done = page
                 .keys
                 .iter()
@@ -337,6 +340,42 @@ impl Engine {
         Ok(())
     }
 
+    /// Whose own row is under a hold: nothing is written to it, and the request stays.
+    async fn held_among(&mut self, erasure: &ResolvedErasure, keys: &[String]) -> Result<Vec<String>, EngineError> {
+        loop {
+            let found = async {
+                self.holds.load(&self.work).await.map_err(Ok)?;
+                let held = self.holds.predicate(erasure.subject.oid, false).map_err(Err)?;
+                let Some(held) = held else { return Ok(Vec::new()) };
+                let key = pg_session::quote_ident(&erasure.key.name);
+                let sql = Sql::text(format!(
+                    "SELECT t.{key}::pg_catalog.text FROM {} AS t WHERE t.{key} = ANY (",
+                    erasure.subject.quoted()
+                ))
+                .param(pg_session::array_literal(keys), format!("{}[]", erasure.key.base_type))
+                .raw(")")
+                .and(&held);
+                let rows = self.work.query(&sql).await.map_err(Ok)?;
+                rows.iter()
+                    .map(|row| row.try_get(0).map_err(|error| Ok(DbError::from(error))))
+                    .collect()
+            }
+            .await;
+            match found {
+                Ok(keys) => return Ok(keys),
+                Err(Err(error)) => return Err(error),
+                Err(Ok(error)) if error.kind == pg_session::Kind::Lost => self.regain(error).await?,
+                Err(Ok(source)) => {
+                    return Err(EngineError::Rule {
+                        rule: "erasure".to_owned(),
+                        table: erasure.subject.shown(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+
     async fn count(&mut self, task: &Task) -> Result<Left, EngineError> {
         let mut sum = Left::default();
         for leaf in &task.leaves {
@@ -365,6 +404,11 @@ impl Engine {
                         found,
                     });
                 }
+                Err(Stopped::Held) => {
+                    // A hold came: the next run looks who is held now.
+                    self.holds.forget();
+                    return Ok(());
+                }
                 Err(Stopped::Db(error)) if error.kind == pg_session::Kind::Lost => self.regain(error).await?,
                 Err(Stopped::Db(source)) => {
                     // A rollback that fails is found by the next statement.
@@ -390,6 +434,10 @@ impl Engine {
         if gate.fence != self.context.fence {
             self.work.rollback().await?;
             return Err(Stopped::Fenced(gate.fence));
+        }
+        if self.holds.epoch() != Some(gate.holds_epoch) {
+            self.work.rollback().await?;
+            return Err(Stopped::Held);
         }
         let mut rows = 0;
         if let Some(column) = &erasure.completed {
@@ -439,6 +487,8 @@ impl Engine {
 
 enum Stopped {
     Fenced(i64),
+    /// Holds have changed since it was looked who is held.
+    Held,
     Db(DbError),
 }
 
@@ -446,6 +496,26 @@ impl From<DbError> for Stopped {
     fn from(error: DbError) -> Self {
         Self::Db(error)
     }
+}
+
+/// Keys as PostgreSQL prints them: `' 42'` and `042` are 42, and a UUID is in lower case. The ledger's MACs, requests and
+/// comparisons are all of this form.
+///
+/// # Errors
+/// A key is none of the key column's type ([`pg_session::Kind::Value`]); nothing was written.
+pub async fn canonical_keys(
+    session: &Session,
+    erasure: &ResolvedErasure,
+    keys: &[String],
+) -> Result<Vec<String>, DbError> {
+    let mut canonical = BTreeSet::new();
+    for key in keys {
+        let sql = Sql::text("SELECT (")
+            .secret(key, erasure.key.base_type.as_str())
+            .raw(")::pg_catalog.text");
+        canonical.insert(session.one(&sql).await?.try_get(0)?);
+    }
+    Ok(canonical.into_iter().collect())
 }
 
 /// Waiting requests as a page; a subject may have asked twice.

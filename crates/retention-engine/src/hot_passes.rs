@@ -21,6 +21,8 @@ const LARGEST_PART: f64 = 0.2;
 /// A pass whose rows stayed on their pages (this part of them) is followed by a larger one.
 const ROOM: f64 = 0.93;
 const GROWTH: f64 = 1.25;
+/// Batches that the largest passes of a range are divided into; the small ones take the range at once.
+const BATCHES: u64 = 4;
 /// Blocks of a range at most: it stays in the server's memory from one pass to the next.
 const LARGEST_RANGE: u64 = 2048;
 /// So many rows must have been changed before the part of HOT among them means anything.
@@ -49,6 +51,18 @@ impl Pass {
 
     fn part(self) -> f64 {
         self.to - self.from
+    }
+
+    /// Blocks of a batch, where a batch of the largest pass has `largest`.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and casts saturate"
+    )]
+    fn blocks(self, largest: u64) -> u64 {
+        // Rows of the first passes find no room yet: they move, and are written to every index.
+        let dear = if self.number < 3 { 4.0 } else { 1.0 };
+        ((largest as f64 * LARGEST_PART / (self.part() * dear)) as u64).max(1)
     }
 
     fn is_last(self) -> bool {
@@ -120,7 +134,7 @@ impl Engine {
         for (mut from, end) in [(first, end), (0, first)] {
             while from < end {
                 if seen.passes(Instant::now()) {
-                    let to = end.min(from + ranges.size());
+                    let to = end.min(from + (ranges.size() * BATCHES).min(LARGEST_RANGE));
                     if let Some(stop) = self.passes(job, &mut ranges, (from, to), &mut seen).await? {
                         return Ok(Some(stop));
                     }
@@ -147,7 +161,6 @@ impl Engine {
     ) -> Result<Option<Stop>, EngineError> {
         let mut pass = Pass::first();
         let mut nothing = true;
-        let (mut slowest, mut most) = (Duration::ZERO, 0);
         loop {
             // Until the last pass the range is not done: a run that goes on later begins it again.
             let position = format!("block:{}", if pass.is_last() { to } else { from });
@@ -157,8 +170,7 @@ impl Engine {
                 if let Some(stop) = self.may_go_on(job).await {
                     return Ok(Some(stop));
                 }
-                // The whole range, unless locks have made batches smaller since it was chosen.
-                let next = to.min(at + ranges.size());
+                let next = to.min(at + pass.blocks(ranges.size()));
                 let scope = Scope::Blocks {
                     from: at,
                     to: next,
@@ -169,9 +181,9 @@ impl Engine {
                         seen.saw(pass, done.rows, done.hot, Instant::now());
                         rows += done.rows;
                         hot += done.hot;
-                        if next - at == to - from {
-                            slowest = slowest.max(done.elapsed);
-                            most = most.max(done.rows);
+                        // Small passes mostly look, and the first one writes more: neither says how long rows take.
+                        if pass.part() >= LARGEST_PART / 2.0 {
+                            ranges.done(next - at, done.rows, done.elapsed);
                         }
                         at = next;
                     }
@@ -190,7 +202,7 @@ impl Engine {
             );
             nothing &= rows == 0;
             if pass.is_last() {
-                break;
+                return Ok(None);
             }
             if nothing && pass.number == 2 || !seen.passes(Instant::now()) {
                 // Most likely there is nothing at all, or passes do not help: one look at the whole range is cheaper.
@@ -199,10 +211,6 @@ impl Engine {
             }
             pass = pass.next(if rows == 0 { 1.0 } else { hot as f64 / rows as f64 });
         }
-        if slowest > Duration::ZERO {
-            ranges.done(to - from, most, slowest);
-        }
-        Ok(None)
     }
 }
 

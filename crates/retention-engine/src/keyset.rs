@@ -75,7 +75,8 @@ impl Engine {
             if batches == WORTH_A_SCOUT {
                 scout.start(self).await;
             }
-            let ahead = bound(job, column, next.as_ref(), &cutoff, size);
+            let wanted = controller.size();
+            let ahead = bound(job, column, next.as_ref(), &cutoff, wanted);
             let (step, ahead) = tokio::join!(
                 self.careful(job, scope, None, &mut controller, None),
                 scout.look(&ahead)
@@ -86,10 +87,10 @@ impl Engine {
                     controller.done(size, done.rows, done.elapsed);
                     from = next;
                     // Too large by now, or much too small: asked for anew.
-                    let wanted = controller.size();
+                    let now = controller.size();
                     scout.found = ahead
-                        .filter(|_| size <= wanted + wanted / 4 && size >= wanted / 2)
-                        .map(|before| (size, before));
+                        .filter(|_| wanted <= now + now / 4 && wanted >= now / 2)
+                        .map(|before| (wanted, before));
                 }
                 Step::Again => {}
                 Step::Past => from = next,

@@ -60,7 +60,7 @@ pub struct Ledger {
     key: LedgerKey,
     place: Place,
     tip: Tip,
-    /// Subjects and their first entries.
+    /// Subjects and their last entries.
     known: HashMap<[u8; 32], u64>,
     /// What the governed database has carried out.
     carried_out: u64,
@@ -158,17 +158,18 @@ impl Ledger {
         }
     }
 
-    /// Writes down the subjects that are not in it yet; durable when it returns.
+    /// Writes down the subjects that are not in it yet; durable when it returns. `again`: also those that are, if this
+    /// database has carried them out already: they came back, and must go once more after a restore from before.
     ///
     /// # Errors
     /// It cannot be written. Nothing may then be erased.
-    pub async fn remember(&mut self, subjects: &[String], at: Timestamp) -> Result<(), LedgerFailure> {
+    pub async fn remember(&mut self, subjects: &[String], again: bool, at: Timestamp) -> Result<(), LedgerFailure> {
+        let carried_out = self.carried_out;
+        let wanted = |known: Option<&u64>| known.is_none_or(|seq| again && *seq <= carried_out);
         let mut new: Vec<SubjectMac> = Vec::new();
         for subject in subjects {
             let mac = self.mac(subject);
-            let seq = self.tip.seq + new.len() as u64 + 1;
-            if let std::collections::hash_map::Entry::Vacant(place) = self.known.entry(mac.0) {
-                place.insert(seq);
+            if wanted(self.known.get(&mac.0)) && !new.contains(&mac) {
                 new.push(mac);
             }
         }
@@ -179,18 +180,12 @@ impl Ledger {
             Place::File(file) => file.append(&new, at).map_err(LedgerFailure::from),
             Place::Database(session) => append(session, &self.key, self.tip, &new, at).await,
         };
-        match written {
-            Ok(tip) => {
-                self.tip = tip;
-                Ok(())
-            }
-            Err(error) => {
-                for mac in new {
-                    self.known.remove(&mac.0);
-                }
-                Err(error)
-            }
+        let tip = written?;
+        for (mac, seq) in new.iter().zip(self.tip.seq + 1..) {
+            self.known.insert(mac.0, seq);
         }
+        self.tip = tip;
+        Ok(())
     }
 }
 
@@ -210,7 +205,8 @@ impl<'a> Reading<'a> {
     }
 
     fn take(&mut self, entry: &Entry) {
-        self.known.entry(entry.subject.0).or_insert(entry.seq);
+        // The last entry of a subject is the obligation that counts.
+        self.known.insert(entry.subject.0, entry.seq);
         if self.position.is_some_and(|position| position.seq == entry.seq) {
             self.link = Some(entry.link);
         }

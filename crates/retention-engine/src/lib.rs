@@ -46,7 +46,7 @@ mod wire;
 
 pub use controller::Controller;
 pub use engine::{Counted, Engine, Parts};
-pub use erasure::{ErasureError, ErasureReport};
+pub use erasure::{ErasureError, ErasureReport, canonical_keys};
 pub use error::EngineError;
 pub use ledger::{Ledger, LedgerFailure};
 pub use options::{Options, RunContext, Throttle};

@@ -26,8 +26,8 @@ pub(crate) struct Seen {
 pub(crate) enum Room {
     /// None: go on.
     Go,
-    /// After each batch, as long as it took.
-    Half(String),
+    /// A little after each batch.
+    Gentle(String),
     /// Nothing is done until it is over.
     Wait(String),
 }
@@ -49,7 +49,7 @@ pub(crate) fn decide(seen: &Seen, throttle: &Throttle) -> Room {
         return Room::Wait(format!("{} sessions are active", seen.active));
     }
     if seen.vacuum {
-        return Room::Half("vacuum is at work on the table".to_owned());
+        return Room::Gentle("vacuum is at work on the table".to_owned());
     }
     Room::Go
 }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_nobody_watches_stops_nothing_and_vacuum_halves() {
+    fn a_slot_that_nobody_watches_stops_nothing_and_vacuum_makes_it_gentle() {
         let throttle = Throttle {
             watch_slots: false,
             ..Throttle::default()
@@ -111,6 +111,6 @@ mod tests {
             vacuum: true,
             ..Seen::default()
         };
-        assert!(matches!(decide(&seen, &throttle), Room::Half(_)));
+        assert!(matches!(decide(&seen, &throttle), Room::Gentle(_)));
     }
 }

@@ -28,9 +28,29 @@ impl Left {
     }
 }
 
+/// Batches do not wait for the disk. What is counted must not come back by a crash, so it is waited for here: a commit
+/// that writes something flushes everything before it. (A read-only one would not.)
+async fn durable(engine: &mut Engine) -> Result<(), DbError> {
+    let seq = engine.chain.seq;
+    if engine.durable != seq {
+        engine
+            .work
+            .batch(
+                "BEGIN; SET LOCAL synchronous_commit = on; \
+                 SELECT pg_catalog.pg_logical_emit_message(true, 'retention', ''); COMMIT",
+            )
+            .await?;
+        engine.durable = seq;
+    }
+    Ok(())
+}
+
 /// Counts. Holds are read again before: the count says what is held now.
 pub(crate) async fn left(engine: &mut Engine, task: &Task, leaf: &Leaf) -> Result<Result<Left, DbError>, EngineError> {
     if let Err(error) = engine.holds.load(&engine.work).await {
+        return Ok(Err(error));
+    }
+    if let Err(error) = durable(engine).await {
         return Ok(Err(error));
     }
     let deletes = !matches!(task.work, Work::Anonymise { .. });

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 const EVERY: Duration = Duration::from_secs(1);
 /// Between two looks while something is waited for.
 const PAUSE: Duration = Duration::from_millis(250);
-/// After every batch while VACUUM is at work.
-const HALF: Duration = Duration::from_millis(20);
+/// Part of a batch's time that is left free after it while VACUUM is at work.
+const GENTLE: f64 = 0.25;
 
 /// What is looked at.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +40,7 @@ pub(crate) struct Watcher {
     subject: watch::Sender<Subject>,
     throttle: Throttle,
     task: JoinHandle<()>,
-    halved: bool,
+    gentle: bool,
 }
 
 impl Drop for Watcher {
@@ -65,7 +65,7 @@ impl Watcher {
             subject,
             throttle: throttle.clone(),
             task: tokio::spawn(look_for_ever(target.clone(), options, subject_of, seen_to)),
-            halved: false,
+            gentle: false,
         }
     }
 
@@ -81,15 +81,16 @@ impl Watcher {
         self.subject.send_modify(|subject| subject.pid = pid);
     }
 
-    /// Whether to wait before the next batch, how long, and why.
-    pub(crate) fn pause(&mut self) -> Option<(Duration, String)> {
+    /// Whether to wait before the next batch, how long, and why; `last` is what the last batch took.
+    pub(crate) fn pause(&mut self, last: Duration) -> Option<(Duration, String)> {
         let room = decide(&self.seen.borrow(), &self.throttle);
         match room {
             Room::Go => None,
             Room::Wait(why) => Some((PAUSE, why)),
-            Room::Half(why) => {
-                self.halved = !self.halved;
-                self.halved.then_some((HALF, why))
+            Room::Gentle(why) => {
+                // Asked again after the pause: this time the batch may begin.
+                self.gentle = !self.gentle;
+                self.gentle.then(|| (last.mul_f64(GENTLE), why))
             }
         }
     }

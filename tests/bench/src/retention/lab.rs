@@ -47,13 +47,15 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// A server with the settings that it has by default, but 1 GB of shared memory; commits are durable.
+    /// A server with the settings that it has by default, but 1 GB of shared memory, and room for the WAL of a run: where
+    /// a checkpoint falls into one run and not into another, pages are written twice. Commits are durable.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let options = Options {
             fsync: true,
             ..Options::default()
         }
         .set("shared_buffers", "1GB")
+        .set("max_wal_size", "4GB")
         .set("synchronous_commit", "on")
         .set("full_page_writes", "on");
         Ok(Self {

@@ -93,7 +93,7 @@ async fn keyset(client: &tokio_postgres::Client, verb: &str, due: &str) -> anyho
             .query_opt(
                 &format!(
                     "SELECT created_at::text FROM events WHERE created_at >= {from} AND created_at < {CUTOFF} \
-                     ORDER BY created_at OFFSET {STEP} LIMIT 1"
+                     ORDER BY events.created_at OFFSET {STEP} LIMIT 1"
                 ),
                 &[],
             )
