@@ -117,6 +117,10 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
         }
         (_, erasure) => erasure.clone(),
     };
+    let order = match (order, &erasure) {
+        (Order::Erase(subjects), Some(erasure)) => Order::Erase(canonical(&session, erasure, &subjects).await?),
+        (order, _) => order,
+    };
     for finding in prepared
         .findings
         .iter()
@@ -180,7 +184,23 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
         _ => carry_out::everything(&mut engine, &prepared, ledger.as_mut()).await,
     };
     show.end().await;
-    let work = done?;
+    let work = match done {
+        Ok(work) => work,
+        Err(mut failure) => {
+            let session = engine.into_session();
+            if let Err(error) = notary.close_failed(&session, &run.run_id).await {
+                tracing::debug!(
+                    "the next run writes the receipt: {}",
+                    runtime::exit::chain(&error.error)
+                );
+            }
+            // 2 says that nothing was touched, which nobody knows any more.
+            if failure.exit == Exit::Usage {
+                failure.exit = Exit::Dependency;
+            }
+            return Err(failure);
+        }
+    };
     let outcome = work.outcome();
     let session = engine.into_session();
     let did = Did {
@@ -199,6 +219,26 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
     }
     let summary = summary(&run, kind, &policy, work, receipt, outcome, exit, begun);
     Ok((exit, summary))
+}
+
+/// Subjects' keys as PostgreSQL prints them. The message names no key.
+async fn canonical(
+    session: &Session,
+    erasure: &retention_plan::resolve::ResolvedErasure,
+    subjects: &[String],
+) -> Result<Vec<String>, Failure> {
+    retention_engine::canonical_keys(session, erasure, subjects)
+        .await
+        .map_err(|error| {
+            let exit = failure::exit_of(error.kind);
+            let error = anyhow::Error::new(error).context(format!(
+                "a subject's key is no {}, which {}.{} is; nothing was touched",
+                erasure.key.type_name,
+                erasure.subject.shown(),
+                erasure.key.name
+            ));
+            Failure::new(exit, error)
+        })
 }
 
 /// A guard stops a run until somebody has looked at the plan; who has looked gives its digest, and gets exactly that plan.

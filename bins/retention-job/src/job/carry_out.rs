@@ -3,7 +3,7 @@
 
 use super::prepare::Prepared;
 use crate::failure;
-use retention_engine::{Counted, Engine, EngineError, ErasureReport, Ledger};
+use retention_engine::{Counted, Engine, EngineError, ErasureError, ErasureReport, Ledger};
 use retention_plan::survey::TaskSurvey;
 use retention_proof::{Outcome, RuleResult};
 use retention_store::audit;
@@ -58,7 +58,14 @@ pub(crate) async fn everything(
         }
     }
     if let Some(erasure) = &prepared.erasure {
-        work.erasures = engine.erase_all(erasure, ledger).await.map_err(failure::erasure)?;
+        match engine.erase_all(erasure, ledger).await {
+            Ok(report) => work.erasures = report,
+            Err(ErasureError::Engine(error)) if !stops_the_run(&error) => {
+                tracing::error!("{}", runtime::exit::chain_of(&error));
+                work.refused += 1;
+            }
+            Err(error) => return Err(failure::erasure(error)),
+        }
     }
     as_audited(engine, &mut work).await?;
     Ok(work)

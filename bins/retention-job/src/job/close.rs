@@ -99,6 +99,23 @@ impl Notary<'_> {
         self.keep(session, &receipt).await
     }
 
+    /// Ends a run that broke off, with the receipt of what it had done. The next run does it if this one cannot.
+    ///
+    /// # Errors
+    /// The database, or a newer run.
+    pub(crate) async fn close_failed(&self, session: &Session, run_id: &str) -> Result<ReceiptRef, Failure> {
+        let closing = run::closing(session, self.fence).await.map_err(failure::run)?;
+        let ended = async {
+            run::finish(session, run_id, RunState::Failed).await?;
+            let of = run::get(session, run_id)
+                .await?
+                .ok_or_else(|| DbError::new(pg_session::Kind::Other, "the run is not there any more"))?;
+            self.end_interrupted(session, &of, closing).await
+        }
+        .await;
+        commit(session, ended).await
+    }
+
     /// Writes the receipt of a run that was killed, from the audit rows that it left.
     ///
     /// # Errors
