@@ -8,7 +8,7 @@ use runtime::HttpOptions;
 use runtime::exit::{Exit, Failure, ResultExt as _};
 
 /// Where metrics go, checked before the run: a typing error must not show up after an hour.
-pub(crate) fn target(args: &ReportArgs) -> Result<Option<PushTarget>, Failure> {
+pub(crate) fn target(args: &ReportArgs, kind: &'static str) -> Result<Option<PushTarget>, Failure> {
     let Some(url) = args.push_url.as_ref().filter(|url| !url.trim().is_empty()) else {
         return Ok(None);
     };
@@ -26,7 +26,9 @@ pub(crate) fn target(args: &ReportArgs) -> Result<Option<PushTarget>, Failure> {
         client,
         url,
         token,
+        // One subject's erasure must not write over what the night said.
         group: Group::new(args.push_job.as_str())
+            .with("kind", Some(kind.to_owned()))
             .with("service", given(&args.push_service))
             .with("environment", given(&args.push_environment)),
     }))

@@ -37,6 +37,15 @@ enum Order {
     Erase(Vec<String>),
 }
 
+impl Order {
+    fn kind(&self) -> RunKind {
+        match self {
+            Self::Erase(_) => RunKind::Erase,
+            Self::Run | Self::Apply(_) => RunKind::Run,
+        }
+    }
+}
+
 /// Plan, apply, verify, receipt.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     setup::block_on(&args.report.log, |shutdown| carry_out(args, Order::Run, shutdown))
@@ -72,7 +81,7 @@ pub(crate) fn erase(args: &EraseArgs) -> Result<Exit, Failure> {
 /// Whatever the end is, it is pushed: a run that is refused every night must not look like one that did not begin.
 async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<Exit, Failure> {
     let begun = Instant::now();
-    let push = push::target(&args.report)?;
+    let push = push::target(&args.report, order.kind().as_str())?;
     // It is large, and lives as long as the run.
     let ended = Box::pin(whole(args, order, shutdown, begun)).await;
     let (text, succeeded) = match &ended {
@@ -132,10 +141,7 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
     // Also when the connection is lost and opened again.
     session_options.silent_parameters = prepared.silent_parameters;
     retention_store::ensure(&session).await.map_err(failure::init)?;
-    let kind = match order {
-        Order::Erase(_) => RunKind::Erase,
-        Order::Run | Order::Apply(_) => RunKind::Run,
-    };
+    let kind = order.kind();
     let new = NewRun {
         kind,
         as_of: prepared.as_of,
