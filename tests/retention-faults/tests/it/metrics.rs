@@ -24,8 +24,9 @@ pub(crate) fn trials(arguments: &Arguments) -> Vec<Trial> {
     vec![trial.with_ignored_flag(missing)]
 }
 
-const GROUP: [(&str, &str); 3] = [
+const GROUP: [(&str, &str); 4] = [
     ("job", "retention-job"),
+    ("kind", "run"),
     ("service", "shop/db"),
     ("environment", "staging"),
 ];
