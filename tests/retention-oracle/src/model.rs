@@ -1,0 +1,408 @@
+//! Owns the naive model: from the rows alone, what must be gone, changed, kept, and what must be counted. Written from
+//! docs/retention.md; it shares no code with the program.
+
+use crate::case::{Action, Case, ForeignKey, Hold, Kind, Moment, OnDelete, Op, Rule, Val, at};
+use crate::{sql, time, transform};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Table and position of a row.
+pub(crate) type RowId = (usize, usize);
+
+/// Of a foreign key: the table that declares it, and the rows that have the parent's values.
+type Children<'a> = (usize, &'a ForeignKey, HashMap<Vec<Val>, Vec<usize>>);
+
+/// What must become of a rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Due when the run began.
+    pub due: u64,
+    /// Gone, changed, detached.
+    pub rows: u64,
+    /// Due and held at the end.
+    pub held: u64,
+    /// Due and referred to at the end.
+    pub blocked: u64,
+    /// Without an age.
+    pub undated: u64,
+    /// Rows that went or changed along, in this or other tables.
+    pub along: u64,
+    /// What went along may be counted as a row of the rule: it is in the same table.
+    pub mixed: bool,
+}
+
+/// A database after a run.
+#[derive(Debug, Clone)]
+pub(crate) struct State<'a> {
+    /// The case.
+    pub case: &'a Case,
+    /// Rows, as they are now; `None`: gone.
+    pub rows: Vec<Vec<Option<Vec<Val>>>>,
+    /// Rows that no statement touched have the same version.
+    pub touched: BTreeSet<RowId>,
+    /// Partitions that are tables of their own now, with their rows.
+    pub detached: BTreeMap<(usize, usize), Vec<Vec<Val>>>,
+}
+
+impl<'a> State<'a> {
+    /// Before a run.
+    pub(crate) fn new(case: &'a Case) -> Self {
+        Self {
+            case,
+            rows: case
+                .tables
+                .iter()
+                .map(|table| table.rows.iter().cloned().map(Some).collect())
+                .collect(),
+            touched: BTreeSet::new(),
+            detached: BTreeMap::new(),
+        }
+    }
+
+    /// A run.
+    pub(crate) fn run(&mut self) -> Vec<Counts> {
+        let mut all: Vec<Counts> = self
+            .case
+            .rules
+            .iter()
+            .map(|rule| Counts {
+                due: self.due(rule).len() as u64,
+                undated: self.undated(rule),
+                ..Counts::default()
+            })
+            .collect();
+        // Foreign keys lead to the same or an earlier table, so later ones go first.
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_by_key(|position| std::cmp::Reverse(self.case.rules[*position].table));
+        for position in order {
+            self.apply(&self.case.rules[position], &mut all[position]);
+        }
+        all
+    }
+
+    fn alive(&self, table: usize) -> impl Iterator<Item = (usize, &Vec<Val>)> {
+        self.rows[table]
+            .iter()
+            .enumerate()
+            .filter_map(|(position, row)| Some((position, row.as_ref()?)))
+    }
+
+    fn undated(&self, rule: &Rule) -> u64 {
+        if rule.age.is_none() {
+            return 0;
+        }
+        self.alive(rule.table)
+            .filter(|(_, row)| row[at::AGE] == Val::Null)
+            .count() as u64
+    }
+
+    fn is_due(&self, rule: &Rule, row: &[Val]) -> bool {
+        let old = rule.age.is_none_or(|term| {
+            let cutoff = time::cutoff(self.case.as_of, self.case.grace, term);
+            match (&row[at::AGE], self.case.tables[rule.table].columns[at::AGE].kind) {
+                (Val::Time(Moment::Before), _) => true,
+                (Val::Time(Moment::At(day)), Kind::Date) => {
+                    day.div_euclid(crate::case::DAY) < cutoff.div_euclid(crate::case::DAY)
+                }
+                (Val::Time(Moment::At(moment)), _) => *moment < cutoff,
+                _ => false,
+            }
+        });
+        let changes = match &rule.action {
+            Action::Anonymise(_) => Self::changed(rule, row) != row,
+            Action::Delete | Action::Detach => true,
+        };
+        old && changes && rule.conditions.iter().all(|(place, op)| holds(op, &row[*place]))
+    }
+
+    fn due(&self, rule: &Rule) -> Vec<usize> {
+        self.alive(rule.table)
+            .filter(|(_, row)| self.is_due(rule, row))
+            .map(|(position, _)| position)
+            .collect()
+    }
+
+    fn changed(rule: &Rule, row: &[Val]) -> Vec<Val> {
+        let mut row = row.to_vec();
+        if let Action::Anonymise(all) = &rule.action {
+            for (place, how) in all {
+                row[*place] = transform::apply(how, &row[*place], *place == at::IP_TEXT);
+            }
+        }
+        row
+    }
+
+    /// Who refers to whom, by foreign key: the parent's values to the children.
+    fn children(&self) -> Vec<Children<'a>> {
+        let mut all = Vec::new();
+        for (child, table) in self.case.tables.iter().enumerate() {
+            for key in &table.keys {
+                let mut map: HashMap<Vec<Val>, Vec<usize>> = HashMap::new();
+                for (position, row) in self.alive(child) {
+                    let values: Vec<Val> = key.ours.iter().map(|place| row[*place].clone()).collect();
+                    if !values.contains(&Val::Null) {
+                        map.entry(values).or_default().push(position);
+                    }
+                }
+                all.push((child, key, map));
+            }
+        }
+        all
+    }
+
+    fn own_holds(&self) -> BTreeSet<RowId> {
+        let mut held = BTreeSet::new();
+        for hold in &self.case.holds {
+            match hold {
+                Hold::Value(table, place, value) => {
+                    let kind = self.case.tables[*table].columns[*place].kind;
+                    let named = self
+                        .alive(*table)
+                        .filter(|(_, row)| sql::shown(&row[*place], kind).as_ref() == Some(value));
+                    held.extend(named.map(|(position, _)| (*table, position)));
+                }
+                Hold::Subject(subject) => {
+                    for rule in self.case.rules.iter().filter(|rule| rule.subject) {
+                        let of = self
+                            .alive(rule.table)
+                            .filter(|(_, row)| row[at::SUBJECT] == Val::Text(subject.clone()));
+                        held.extend(of.map(|(position, _)| (rule.table, position)));
+                    }
+                }
+            }
+        }
+        held
+    }
+
+    /// Rows that a hold reaches. What refers to a held row is held, however far; and what a held row refers to. If rows are
+    /// changed only, a row is not held by a row that is held by another that it refers to.
+    fn held(&self, deletes: bool) -> BTreeSet<RowId> {
+        let own = self.own_holds();
+        if own.is_empty() {
+            return own;
+        }
+        let mut down: HashMap<RowId, Vec<RowId>> = HashMap::new();
+        let mut up: HashMap<RowId, Vec<RowId>> = HashMap::new();
+        for (child, key, map) in self.children() {
+            for (position, row) in self.alive(key.parent) {
+                let values: Vec<Val> = key.theirs.iter().map(|place| row[*place].clone()).collect();
+                for other in map.get(&values).into_iter().flatten() {
+                    down.entry((key.parent, position)).or_default().push((child, *other));
+                    up.entry((child, *other)).or_default().push((key.parent, position));
+                }
+            }
+        }
+        let below = closure(&own, &down);
+        let above = closure(if deletes { &below } else { &own }, &up);
+        below.union(&above).copied().collect()
+    }
+
+    /// Rows of a table that other rows keep.
+    fn blocked(&self, rule: &Rule, rows: &[usize]) -> BTreeSet<usize> {
+        let children = self.children();
+        rows.iter()
+            .copied()
+            .filter(|row| {
+                let mut seen = BTreeSet::new();
+                self.keeps(&children, rule.cascade, (rule.table, *row), &mut seen)
+            })
+            .collect()
+    }
+
+    fn keeps(&self, children: &[Children<'_>], cascade: bool, row: RowId, seen: &mut BTreeSet<RowId>) -> bool {
+        if !seen.insert(row) {
+            return false;
+        }
+        let Some(values) = &self.rows[row.0][row.1] else {
+            return false;
+        };
+        children
+            .iter()
+            .filter(|(_, key, _)| key.parent == row.0)
+            .any(|(child, key, map)| {
+                let theirs: Vec<Val> = key.theirs.iter().map(|place| values[*place].clone()).collect();
+                let others = map
+                    .get(&theirs)
+                    .into_iter()
+                    .flatten()
+                    .filter(|other| (*child, **other) != row);
+                let not_null = key
+                    .ours
+                    .iter()
+                    .any(|place| self.case.tables[*child].columns[*place].not_null);
+                let mut others = others;
+                match key.on_delete {
+                    _ if !cascade => others.next().is_some(),
+                    OnDelete::NoAction | OnDelete::Restrict => others.next().is_some(),
+                    OnDelete::SetNull if not_null => others.next().is_some(),
+                    OnDelete::SetNull | OnDelete::SetDefault => false,
+                    OnDelete::Cascade => others.any(|other| self.keeps(children, cascade, (*child, *other), seen)),
+                }
+            })
+    }
+
+    fn apply(&mut self, rule: &Rule, counts: &mut Counts) {
+        let deletes = !matches!(rule.action, Action::Anonymise(_));
+        match &rule.action {
+            Action::Delete => {
+                counts.mixed = rule.cascade
+                    && self.case.tables[rule.table]
+                        .keys
+                        .iter()
+                        .any(|key| key.parent == rule.table);
+                loop {
+                    let due = self.due(rule);
+                    let held = self.held(true);
+                    let free: Vec<usize> = due
+                        .into_iter()
+                        .filter(|row| !held.contains(&(rule.table, *row)))
+                        .collect();
+                    let blocked = self.blocked(rule, &free);
+                    let gone: Vec<usize> = free.into_iter().filter(|row| !blocked.contains(row)).collect();
+                    if gone.is_empty() {
+                        break;
+                    }
+                    self.delete(rule.table, &gone, counts);
+                }
+            }
+            Action::Anonymise(_) => {
+                let held = self.held(false);
+                for row in self.due(rule) {
+                    if held.contains(&(rule.table, row)) {
+                        continue;
+                    }
+                    let Some(before) = &self.rows[rule.table][row] else {
+                        continue;
+                    };
+                    self.rows[rule.table][row] = Some(Self::changed(rule, before));
+                    self.touched.insert((rule.table, row));
+                    counts.rows += 1;
+                }
+            }
+            Action::Detach => self.detach(rule, counts),
+        }
+        let due = self.due(rule);
+        let held = self.held(deletes);
+        let (held, free): (Vec<usize>, Vec<usize>) =
+            due.into_iter().partition(|row| held.contains(&(rule.table, *row)));
+        counts.held = held.len() as u64;
+        if rule.action == Action::Delete {
+            counts.blocked = self.blocked(rule, &free).len() as u64;
+        }
+    }
+
+    fn delete(&mut self, table: usize, rows: &[usize], counts: &mut Counts) {
+        let children = self.children();
+        let mut left: Vec<(RowId, bool)> = rows.iter().map(|row| ((table, *row), false)).collect();
+        // What is due itself is not counted as gone along.
+        left.reverse();
+        let mut gone: Vec<(RowId, Vec<Val>)> = Vec::new();
+        while let Some((row, along)) = left.pop() {
+            let Some(values) = self.rows[row.0][row.1].take() else {
+                continue;
+            };
+            if along && !(row.0 == table && rows.contains(&row.1)) {
+                counts.along += 1;
+            } else {
+                counts.rows += 1;
+            }
+            for (child, key, map) in children.iter().filter(|(_, key, _)| key.parent == row.0) {
+                let theirs: Vec<Val> = key.theirs.iter().map(|place| values[*place].clone()).collect();
+                if key.on_delete == OnDelete::Cascade {
+                    left.extend(
+                        map.get(&theirs)
+                            .into_iter()
+                            .flatten()
+                            .map(|other| ((*child, *other), true)),
+                    );
+                }
+            }
+            gone.push((row, values));
+        }
+        for (row, values) in gone {
+            for (child, key, map) in children.iter().filter(|(_, key, _)| key.parent == row.0) {
+                let theirs: Vec<Val> = key.theirs.iter().map(|place| values[*place].clone()).collect();
+                for other in map.get(&theirs).into_iter().flatten() {
+                    if let Some(values) = &mut self.rows[*child][*other] {
+                        for place in &key.ours {
+                            values[*place] = Val::Null;
+                        }
+                        counts.along += 1;
+                        self.touched.insert((*child, *other));
+                    }
+                }
+            }
+        }
+    }
+
+    fn detach(&mut self, rule: &Rule, counts: &mut Counts) {
+        let table = &self.case.tables[rule.table];
+        let Some((parts, term)) = table.parts.as_ref().zip(rule.age) else {
+            return;
+        };
+        let referred = self
+            .case
+            .tables
+            .iter()
+            .flat_map(|table| &table.keys)
+            .any(|key| key.parent == rule.table);
+        if referred {
+            return;
+        }
+        let held = self.held(true);
+        let cutoff = time::cutoff(self.case.as_of, self.case.grace, term);
+        let places: Vec<(usize, Option<i64>, i64)> = parts
+            .leaves
+            .iter()
+            .enumerate()
+            .filter_map(|(position, leaf)| Some((position, leaf.lower, leaf.upper?)))
+            .collect();
+        for (position, lower, upper) in places {
+            if upper > cutoff {
+                continue;
+            }
+            let inside: Vec<usize> = self
+                .alive(rule.table)
+                .filter(|(_, row)| match row[at::AGE] {
+                    Val::Time(Moment::Before) => lower.is_none(),
+                    Val::Time(Moment::At(moment)) => moment < upper && lower.is_none_or(|lower| moment >= lower),
+                    _ => false,
+                })
+                .map(|(row, _)| row)
+                .collect();
+            if inside.iter().any(|row| held.contains(&(rule.table, *row))) {
+                continue;
+            }
+            counts.rows += inside.len() as u64;
+            let rows = inside
+                .into_iter()
+                .filter_map(|row| self.rows[rule.table][row].take())
+                .collect();
+            self.detached.insert((rule.table, position), rows);
+        }
+    }
+}
+
+fn holds(op: &Op, value: &Val) -> bool {
+    let number = |test: &dyn Fn(i64) -> bool| matches!(value, Val::Int(number) if test(*number));
+    match op {
+        Op::IsNull => *value == Val::Null,
+        Op::NotNull => *value != Val::Null,
+        Op::Eq(of) => value == of,
+        Op::Ne(of) => *value != Val::Null && value != of,
+        Op::Lt(of) => number(&|number| number < *of),
+        Op::Le(of) => number(&|number| number <= *of),
+        Op::Gt(of) => number(&|number| number > *of),
+        Op::Ge(of) => number(&|number| number >= *of),
+        Op::In(of) => *value != Val::Null && of.contains(value),
+        Op::NotIn(of) => *value != Val::Null && !of.contains(value),
+    }
+}
+
+fn closure(from: &BTreeSet<RowId>, steps: &HashMap<RowId, Vec<RowId>>) -> BTreeSet<RowId> {
+    let mut all = from.clone();
+    let mut left: Vec<RowId> = from.iter().copied().collect();
+    while let Some(row) = left.pop() {
+        left.extend(steps.get(&row).into_iter().flatten().filter(|next| all.insert(**next)));
+    }
+    all
+}
