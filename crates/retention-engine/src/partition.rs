@@ -62,6 +62,7 @@ impl Engine {
             }
         };
         for note in notes.into_iter().filter(|note| note.rule == task.rule) {
+            self.is_what_was_noted(task, &note).await?;
             let leaf = leaf_of(&note);
             let mut job = Job::new(task, &leaf, name(&task.work), sums);
             match self.whole(&mut job, true).await? {
@@ -71,6 +72,53 @@ impl Engine {
             }
         }
         Ok(gone)
+    }
+
+    /// A note survives in a backup, and an OID can be another table's afterwards; a rule can have changed since. Nothing is
+    /// dropped on the word of a note alone.
+    async fn is_what_was_noted(&mut self, task: &Task, note: &Detaching) -> Result<(), EngineError> {
+        let drops = matches!(task.work, Work::Delete);
+        let due = task.cutoff.is_some_and(|cutoff| note.upper_bound <= cutoff);
+        let columns = |oid: u32| {
+            format!(
+                "ARRAY(SELECT a.attname || ' ' || a.atttypid FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = {oid} AND a.attnum > 0 \
+                 AND NOT a.attisdropped ORDER BY 1)"
+            )
+        };
+        let sql = Sql::text("SELECT c.oid IS NULL OR (n.nspname = ")
+        .param(note.partition_schema.as_str(), "pg_catalog.text")
+        .raw(" AND c.relname = ")
+        .param(note.partition_name.as_str(), "pg_catalog.text")
+        .raw(format!(
+            " AND c.relkind = 'r' AND {} = {}) FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_class AS c ON c.oid = {} \
+             LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace",
+            columns(note.partition_oid),
+            columns(note.parent_oid),
+            note.partition_oid
+        ));
+        let same = loop {
+            match self.work.one(&sql).await {
+                Ok(row) => {
+                    break row
+                        .try_get::<_, bool>(0)
+                        .map_err(|error| EngineError::Store(error.into()))?;
+                }
+                Err(error) if error.kind == Kind::Lost => self.regain(error).await?,
+                Err(error) => return Err(EngineError::Store(error)),
+            }
+        };
+        if same && due && note.drop_it == drops {
+            return Ok(());
+        }
+        Err(EngineError::Rule {
+            rule: task.rule.clone(),
+            table: format!("{}.{}", note.partition_schema, note.partition_name),
+            source: DbError::new(
+                Kind::Other,
+                "a partition that an earlier run began to detach is not what was noted, or the rule has changed since; look at \
+                 the table, then delete its row from retention.detaching",
+            ),
+        })
     }
 
     /// Detaches (and drops) the job's leaf. `noted`: only what an earlier run began.

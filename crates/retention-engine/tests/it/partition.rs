@@ -161,6 +161,51 @@ async fn what_a_killed_run_began_is_finished() {
 }
 
 #[tokio::test]
+async fn a_note_that_came_with_a_backup_drops_nothing_else() {
+    let world = World::new(MONTHS).await;
+    world
+        .run("CREATE TABLE precious (id int PRIMARY KEY, what text); INSERT INTO precious VALUES (1, 'all we have')")
+        .await;
+    let first = world
+        .begin(vec![delete("events")], Strategy::Partition, Options::default())
+        .await;
+    let leaf = first.tasks[0]
+        .leaves
+        .iter()
+        .find(|leaf| leaf.relation.name == "events_jan")
+        .unwrap();
+    // The partition's OID is that of another table now.
+    let oid = world.number("SELECT 'precious'::regclass::oid::bigint").await;
+    let note = detaching::Detaching {
+        partition_oid: u32::try_from(oid).unwrap(),
+        partition_schema: "public".to_owned(),
+        partition_name: "events_jan".to_owned(),
+        parent_oid: first.tasks[0].table.oid,
+        rule: "old".to_owned(),
+        drop_it: true,
+        upper_bound: leaf.upper_bound.unwrap(),
+        run_id: first.run_id.clone(),
+    };
+    detaching::note(&world.session().await, &note).await.unwrap();
+    drop(first);
+    world.wait_for_lock().await;
+    let mut running = world
+        .begin(vec![delete("events")], Strategy::Partition, Options::default())
+        .await;
+    let counted = retention_engine::Counted {
+        todo: 1510,
+        ..retention_engine::Counted::default()
+    };
+    let error = running.engine.apply(&running.tasks[0], &counted).await.unwrap_err();
+    let said = runtime::exit::chain_of(&error);
+    assert!(
+        said.contains("public.events_jan") && said.contains("retention.detaching"),
+        "{said}"
+    );
+    assert_eq!(world.number("SELECT count(*) FROM precious").await, 1);
+}
+
+#[tokio::test]
 async fn a_partition_with_a_held_row_goes_by_rows() {
     let world = World::new(MONTHS).await;
     world
