@@ -77,7 +77,11 @@ impl Engine {
     /// A note survives in a backup, and an OID can be another table's afterwards; a rule can have changed since. Nothing is
     /// dropped on the word of a note alone.
     async fn is_what_was_noted(&mut self, task: &Task, note: &Detaching) -> Result<(), EngineError> {
-        let drops = matches!(task.work, Work::Delete);
+        let agrees = match task.work {
+            Work::Delete => note.drop_it,
+            Work::Detach => !note.drop_it,
+            Work::Anonymise { .. } => false,
+        };
         let due = task.cutoff.is_some_and(|cutoff| note.upper_bound <= cutoff);
         let columns = |oid: u32| {
             format!(
@@ -107,7 +111,7 @@ impl Engine {
                 Err(error) => return Err(EngineError::Store(error)),
             }
         };
-        if same && due && note.drop_it == drops {
+        if same && due && agrees {
             return Ok(());
         }
         Err(EngineError::Rule {
