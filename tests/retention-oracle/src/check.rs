@@ -111,7 +111,8 @@ fn one(server: &Server, session: &Session<'_>, database: &str, case: &Case) -> R
     same!(
         last["exit_code"],
         Value::from(u8::from(blocked)),
-        "exit code, of {:?}",
+        "exit code, told {}, of {:?}",
+        last["rules"],
         expected
     );
     let outcome = if blocked { "residue" } else { "complete" };

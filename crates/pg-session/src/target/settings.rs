@@ -111,7 +111,7 @@ fn unexpected() -> DbError {
 fn text(options: &SessionOptions, mark: &str) -> String {
     format!(
         "SET search_path = ''; SET TimeZone = 'UTC'; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'iso_8601'; \
-         SET bytea_output = hex; SET row_security = off; SET plan_cache_mode = force_custom_plan; \
+         SET bytea_output = hex; SET row_security = off; SET plan_cache_mode = force_custom_plan; SET jit = off; \
          SET standard_conforming_strings = on; SET client_min_messages = warning; \
          SET default_transaction_isolation = 'read committed'; SET default_transaction_deferrable = off; \
          SET application_name = {}; SET lock_timeout = {}; SET statement_timeout = {}; \
