@@ -24,9 +24,14 @@ impl Work {
         let subjects = &self.erasures.subjects;
         let all = || self.results.iter().chain(&self.erasures.results);
         let stands = all().any(|rule| rule.blocked > 0 || rule.residue.is_some_and(|rows| rows > 0));
-        if self.refused > 0 || stands {
+        if self.refused > 0 {
             Outcome::Residue
-        } else if self.erasures.stopped || subjects.left > 0 || all().any(|rule| rule.residue.is_none()) {
+        } else if self.erasures.stopped || all().any(|rule| rule.residue.is_none()) {
+            // Not everything was looked at: the next run goes on, and tells then what stands in the way.
+            Outcome::Partial
+        } else if stands {
+            Outcome::Residue
+        } else if subjects.left > 0 {
             Outcome::Partial
         } else {
             Outcome::Complete
