@@ -93,13 +93,13 @@ impl Engine {
             }
             let held = self.holds.predicate(job.leaf.relation.oid, deletes)?;
             let failed = match self.attempt(job, taking, held.as_ref(), position.clone()).await {
-                Ok(done) => return Ok(Ended::Done(done)),
+                Ok(done) => return Ok(self.ended(job, done)),
                 Err(failed) => failed,
             };
             if let Failed::Unknown(error, pending) = failed {
                 self.regain(error).await?;
                 if self.chain.seq == pending.seq && self.chain.link == pending.link {
-                    return Ok(Ended::Done(pending.done));
+                    return Ok(self.ended(job, pending.done));
                 }
                 continue;
             }
@@ -146,6 +146,11 @@ impl Engine {
                 },
             }
         }
+    }
+
+    fn ended(&mut self, job: &Job<'_>, done: Done) -> Ended {
+        *self.changed.entry(job.leaf.relation.oid).or_default() += done.rows;
+        Ended::Done(done)
     }
 
     async fn attempt(

@@ -18,6 +18,7 @@ use retention_proof::{ChainHash, RuleResult};
 use retention_store::progress::Resume;
 use retention_store::{audit, progress};
 use runtime::Shutdown;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -74,6 +75,8 @@ pub struct Engine {
     pub(crate) durable: u64,
     /// Transactions begun, for the marker of each.
     pub(crate) attempts: u64,
+    /// Rows changed since they were last counted, by table.
+    pub(crate) changed: HashMap<u32, u64>,
     /// Places in a row that could not be had.
     pub(crate) standing: u32,
     pub(crate) stood_since: Option<Instant>,
@@ -141,6 +144,7 @@ impl Engine {
             total_rows: 0,
             durable: 0,
             attempts: 0,
+            changed: HashMap::new(),
             standing: 0,
             stood_since: None,
             task_begun: Instant::now(),

@@ -14,13 +14,13 @@ use crate::statement::{Part, Scope};
 use crate::tid_range::bounds;
 use std::time::{Duration, Instant};
 
-/// The part of a block's rows that the first pass takes: about one row, which a full page has no room for. It moves, and
-/// leaves room for the next.
-const FIRST_PART: f64 = 1.0 / 64.0;
-const LARGEST_PART: f64 = 0.2;
+/// Of 256, the part of a block's rows that the first pass takes: two or three, which a full page has no room for. They
+/// move, and leave room for the next. Half as many write less WAL and take four passes more.
+const FIRST_PART: u32 = 10;
+const LARGEST_PART: u32 = 51;
 /// A pass whose rows stayed on their pages (this part of them) is followed by a larger one.
 const ROOM: f64 = 0.93;
-const GROWTH: f64 = 1.25;
+const GROWTH: f64 = 1.3;
 /// Batches that the largest passes of a range are divided into; the small ones take the range at once.
 const BATCHES: u64 = 4;
 /// Blocks of a range at most: it stays in the server's memory from one pass to the next.
@@ -32,54 +32,57 @@ const HELPS: f64 = 0.5;
 /// How long blocks are taken at once before passes are tried again.
 const PLAIN: Duration = Duration::from_secs(3);
 
-/// Which rows the next pass takes: those whose place, hashed, lies in `from..to` of 0..1.
+/// Which rows the next pass takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Pass {
     number: u32,
-    from: f64,
-    to: f64,
+    part: Part,
 }
 
 impl Pass {
     const fn first() -> Self {
         Self {
             number: 0,
-            from: 0.0,
-            to: FIRST_PART,
+            part: Part {
+                from: 0,
+                to: FIRST_PART,
+            },
         }
     }
 
-    fn part(self) -> f64 {
-        self.to - self.from
+    const fn size(self) -> u32 {
+        self.part.to - self.part.from
     }
 
     /// Blocks of a batch, where a batch of the largest pass has `largest`.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "positive, and casts saturate"
-    )]
     fn blocks(self, largest: u64) -> u64 {
         // Rows of the first passes find no room yet: they move, and are written to every index.
-        let dear = if self.number < 3 { 4.0 } else { 1.0 };
-        ((largest as f64 * LARGEST_PART / (self.part() * dear)) as u64).max(1)
+        let dear = if self.number < 3 { 4 } else { 1 };
+        (largest * u64::from(LARGEST_PART) / u64::from(self.size() * dear)).max(1)
     }
 
-    fn is_last(self) -> bool {
-        self.to >= 1.0
+    const fn is_last(self) -> bool {
+        self.part.to >= Part::END
     }
 
     /// After this one, of whose rows `hot` (0 to 1) stayed on their page. Rows that moved away made room too, so a pass is
     /// never smaller than the one before.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2 x 256")]
     fn next(self, hot: f64) -> Self {
-        let factor = if self.number == 0 || hot < ROOM { 1.0 } else { GROWTH };
-        let part = (self.part() * factor).min(LARGEST_PART);
-        let to = self.to + part;
+        let size = if self.number == 0 || hot < ROOM {
+            self.size()
+        } else {
+            (f64::from(self.size()) * GROWTH).ceil() as u32
+        };
+        let size = size.min(LARGEST_PART);
+        let to = self.part.to + size;
         Self {
             number: self.number + 1,
-            from: self.to,
-            // No crumbs.
-            to: if to > 1.0 - part / 3.0 { 1.0 } else { to },
+            part: Part {
+                from: self.part.to,
+                // No crumbs.
+                to: if to + size / 3 >= Part::END { Part::END } else { to },
+            },
         }
     }
 }
@@ -90,6 +93,8 @@ struct Yield {
     rows: u64,
     hot: u64,
     plain_until: Option<Instant>,
+    /// The range before had nothing to do.
+    idle: bool,
 }
 
 impl Yield {
@@ -125,7 +130,7 @@ impl Engine {
         let mut ranges = Controller::new(
             self.options.batch_target,
             Bounds {
-                density: whole.density * LARGEST_PART,
+                density: whole.density * f64::from(LARGEST_PART) / f64::from(Part::END),
                 max: LARGEST_RANGE,
                 ..whole
             },
@@ -135,7 +140,7 @@ impl Engine {
             while from < end {
                 if seen.passes(Instant::now()) {
                     let to = end.min(from + (ranges.size() * BATCHES).min(LARGEST_RANGE));
-                    if let Some(stop) = self.passes(job, &mut ranges, (from, to), &mut seen).await? {
+                    if let Some(stop) = self.passes(job, &mut ranges, &mut plain, (from, to), &mut seen).await? {
                         return Ok(Some(stop));
                     }
                     from = to;
@@ -156,6 +161,7 @@ impl Engine {
         &mut self,
         job: &mut Job<'_>,
         ranges: &mut Controller,
+        plain: &mut Controller,
         (from, to): (u64, u64),
         seen: &mut Yield,
     ) -> Result<Option<Stop>, EngineError> {
@@ -174,7 +180,7 @@ impl Engine {
                 let scope = Scope::Blocks {
                     from: at,
                     to: next,
-                    part: Some(Part::of(pass.from, pass.to)),
+                    part: Some(pass.part),
                 };
                 match self.careful(job, scope, None, ranges, Some(position.clone())).await? {
                     Step::On(done) => {
@@ -182,7 +188,7 @@ impl Engine {
                         rows += done.rows;
                         hot += done.hot;
                         // Small passes mostly look, and the first one writes more: neither says how long rows take.
-                        if pass.part() >= LARGEST_PART / 2.0 {
+                        if pass.size() >= LARGEST_PART / 2 {
                             ranges.done(next - at, done.rows, done.elapsed);
                         }
                         at = next;
@@ -195,19 +201,24 @@ impl Engine {
                 from,
                 to,
                 pass = pass.number,
-                part = pass.part(),
+                part = pass.size(),
                 rows,
                 hot,
                 "a pass is done"
             );
             nothing &= rows == 0;
+            let enough = if seen.idle { 0 } else { 2 };
+            if nothing && pass.number == enough {
+                seen.idle = true;
+            } else if rows > 0 {
+                seen.idle = false;
+            }
             if pass.is_last() {
                 return Ok(None);
             }
-            if nothing && pass.number == 2 || !seen.passes(Instant::now()) {
+            if seen.idle || !seen.passes(Instant::now()) {
                 // Most likely there is nothing at all, or passes do not help: one look at the whole range is cheaper.
-                let mut plain = Controller::new(self.options.batch_target, bounds(job));
-                return self.tid_stretch(job, &mut plain, from, to).await;
+                return self.tid_stretch(job, plain, from, to).await;
             }
             pass = pass.next(if rows == 0 { 1.0 } else { hot as f64 / rows as f64 });
         }
@@ -230,15 +241,15 @@ mod tests {
     fn passes_take_every_row_once() {
         for hot in [0.0, 0.5, 0.8, 1.0] {
             let passes = all(hot);
-            for pair in passes.windows(2) {
-                assert!((pair[0].to - pair[1].from).abs() < f64::EPSILON, "{pair:?}");
-            }
-            let parts: Vec<Part> = passes.iter().map(|pass| Part::of(pass.from, pass.to)).collect();
-            assert_eq!(parts[0].from, 0);
-            assert_eq!(parts.last().unwrap().to, 1 << 31);
-            assert!(parts.windows(2).all(|pair| pair[0].to == pair[1].from), "{parts:?}");
-            assert!(passes.len() <= 64, "{} passes", passes.len());
+            assert_eq!(passes[0].part.from, 0);
+            assert_eq!(passes.last().unwrap().part.to, Part::END);
+            assert!(
+                passes.windows(2).all(|pair| pair[0].part.to == pair[1].part.from),
+                "{passes:?}"
+            );
+            assert!(passes.iter().all(|pass| pass.size() > 0), "{passes:?}");
+            assert!(passes.len() <= 26, "{} passes", passes.len());
         }
-        assert!(all(1.0).len() <= 18, "{}", all(1.0).len());
+        assert!(all(1.0).len() <= 10, "{}", all(1.0).len());
     }
 }

@@ -20,8 +20,10 @@ pub(crate) enum Scope {
     Anywhere,
 }
 
-/// Rows whose place, hashed, lies in `from..to` of 0 to 2^31. By a hash, because PostgreSQL has nothing cheaper that
-/// looks at a place; every block gets its part.
+/// Rows whose number within their block, spread over 0 to 256, lies in `from..to`.
+///
+/// Spread by steps of the golden ratio: however many rows a block has, every part takes its share of them, give or take two.
+/// A hash would take none of some blocks and too many of others, which then have no room for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) from: u32,
@@ -29,18 +31,20 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Of 0 to 1.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "between 0 and 2^31"
-    )]
-    pub(crate) fn of(from: f64, to: f64) -> Self {
-        let place = |at: f64| (at.clamp(0.0, 1.0) * f64::from(1_u32 << 31)).round() as u32;
-        Self {
-            from: place(from),
-            to: place(to),
-        }
+    /// Where parts end.
+    pub(crate) const END: u32 = 256;
+    /// 256 divided by the golden ratio; odd, so that no two of 256 fall together.
+    const STEP: u32 = 157;
+
+    /// Over `t`. The last byte of a place is the low byte of the number within the block. One comparison, because what is
+    /// compared is dear: shifted, so that the part begins at 0.
+    fn sql(self) -> String {
+        format!(
+            "((pg_catalog.get_byte(pg_catalog.tidsend(t.ctid), 5) * {} + {}) & 255) < {}",
+            Self::STEP,
+            Self::END - self.from,
+            self.to - self.from
+        )
     }
 }
 
@@ -74,19 +78,8 @@ impl Scope {
                     .raw(" AND t.ctid < ")
                     .param(format!("({to},0)"), "pg_catalog.tid");
                 Some(match part {
+                    Some(part) => sql.raw(format!(" AND {}", part.sql())),
                     None => sql,
-                    Some(Part { from, to }) => {
-                        let mut sql = sql;
-                        for (operator, bound) in [(">=", *from), ("<", *to)] {
-                            // What lies at an end needs no look; 2^31 is no int4.
-                            if bound > 0 && bound < 1 << 31 {
-                                sql = sql
-                                    .raw(format!(" AND (pg_catalog.hashtid(t.ctid) & 2147483647) {operator} "))
-                                    .param(bound.to_string(), "pg_catalog.int4");
-                            }
-                        }
-                        sql
-                    }
                 })
             }
             Self::Keys { column, from, before } => {
@@ -161,15 +154,24 @@ pub(crate) fn change(task: &Task, leaf: &Leaf, taking: &Taking, held: Option<&Sq
         .param(marker, "pg_catalog.text")
 }
 
+/// How the rows to count are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looking {
+    /// As the planner likes.
+    Planned,
+    /// At every row, by no index: the entries of an index that point to rows which are gone are each looked up.
+    AtAll,
+}
+
 /// One row: todo rows that are free, that are held, and that are only blocked.
-pub(crate) fn count(task: &Task, leaf: &Leaf, held: Option<&Sql>) -> Sql {
+pub(crate) fn count(task: &Task, leaf: &Leaf, held: Option<&Sql>, looking: Looking) -> Sql {
     let never = Sql::text("false");
     let held = held.unwrap_or(&never);
     let blocked = match (&task.blocked, &task.work) {
         (Some(blocked), Work::Delete) => blocked,
         _ => &never,
     };
-    Sql::text("SELECT pg_catalog.count(*) FILTER (WHERE NOT (")
+    let sql = Sql::text("SELECT pg_catalog.count(*) FILTER (WHERE NOT (")
         .append(held)
         .raw(") AND NOT (")
         .append(blocked)
@@ -179,6 +181,37 @@ pub(crate) fn count(task: &Task, leaf: &Leaf, held: Option<&Sql>) -> Sql {
         .append(held)
         .raw(") AND (")
         .append(blocked)
-        .raw(format!(")) FROM ONLY {} AS t WHERE ", leaf.relation.quoted()))
-        .append(&task.todo())
+        .raw(format!(")) FROM ONLY {} AS t WHERE ", leaf.relation.quoted()));
+    match looking {
+        Looking::Planned => sql.append(&task.todo()),
+        // The same rows, in a form that no index answers; subqueries keep theirs.
+        Looking::AtAll => sql.raw("((").append(&task.todo()).raw(") IS TRUE)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the SQL of a part says of the row `number` of a block.
+    fn takes(part: Part, number: u32) -> bool {
+        ((number & 255) * Part::STEP + Part::END - part.from) & 255 < part.to - part.from
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_takes_its_share_of_every_block(rows in 1_u32..=255, from in 0_u32..256, size in 1_u32..=64) {
+            let part = Part { from, to: (from + size).min(Part::END) };
+            let share = f64::from(rows * (part.to - part.from)) / f64::from(Part::END);
+            let taken = (1..=rows).filter(|number| takes(part, *number)).count();
+            prop_assert!((taken as f64 - share).abs() < 2.5, "{taken} of {share}");
+        }
+
+        #[test]
+        fn two_parts_that_meet_take_each_row_once(number in 0_u32..=291, at in 1_u32..256) {
+            let (one, other) = (Part { from: 0, to: at }, Part { from: at, to: Part::END });
+            prop_assert!(takes(one, number) != takes(other, number));
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use crate::batch::unhurried;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::statement;
+use crate::statement::{self, Looking};
 use pg_session::DbError;
 use retention_plan::{Leaf, Task, Work};
 
@@ -45,6 +45,16 @@ async fn durable(engine: &mut Engine) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Behind a sweep that changed a good part of the leaf, an index on the age is full of entries whose rows are gone, and
+/// every one of them has to be looked up: 1.5 of 3 million rows took 0.6 to 3 s by index and 0.2 s by looking at all.
+fn looking(task: &Task, leaf: &Leaf, changed: u64) -> Looking {
+    if task.cutoff.is_some() && changed as f64 > leaf.estimated_rows / 5.0 && changed > 10_000 {
+        Looking::AtAll
+    } else {
+        Looking::Planned
+    }
+}
+
 /// Counts. Holds are read again before: the count says what is held now.
 pub(crate) async fn left(engine: &mut Engine, task: &Task, leaf: &Leaf) -> Result<Result<Left, DbError>, EngineError> {
     if let Err(error) = engine.holds.load(&engine.work).await {
@@ -55,7 +65,8 @@ pub(crate) async fn left(engine: &mut Engine, task: &Task, leaf: &Leaf) -> Resul
     }
     let deletes = !matches!(task.work, Work::Anonymise { .. });
     let held = engine.holds.predicate(leaf.relation.oid, deletes)?;
-    let sql = statement::count(task, leaf, held.as_ref());
+    let changed = engine.changed.remove(&leaf.relation.oid).unwrap_or(0);
+    let sql = statement::count(task, leaf, held.as_ref(), looking(task, leaf, changed));
     Ok(unhurried(&engine.work, &sql).await.and_then(|row| {
         let count = |at: usize| -> Result<u64, DbError> { Ok(u64::try_from(row.try_get::<_, i64>(at)?).unwrap_or(0)) };
         Ok(Left {
