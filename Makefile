@@ -30,7 +30,7 @@ help: ## List these commands
 	if [ -t 1 ] && [ -z "$${NO_COLOR:-}" ]; then bold=$$'\e[1m'; blue=$$'\e[36m'; plain=$$'\e[0m'; fi; \
 	printf '\n%sSmall tools that decide how a service is released.%s  Start with %smake demo%s.\n\n' "$$bold" "$$plain" "$$blue" "$$plain"; \
 	sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
-	while IFS=$$'\t' read -r name text; do printf '  %smake %-8s%s %s\n' "$$blue" "$$name" "$$plain" "$$text"; done; \
+	while IFS=$$'\t' read -r name text; do printf '  %smake %-11s%s %s\n' "$$blue" "$$name" "$$plain" "$$text"; done; \
 	echo
 
 .PHONY: demo
@@ -46,6 +46,17 @@ test: fmt-check clippy docs ## Everything that must hold: format, lints, documen
 	  export TOOLS_INSTALL=never; \
 	fi; \
 	$(TOOLS) tally $(CARGO) test --workspace --all-features --locked --no-fail-fast
+
+# What runs against PostgreSQL and does not choose its version itself.
+POSTGRES_TESTS := retention-engine retention-faults retention-oracle retention-job
+.PHONY: test-majors
+test-majors: ## The tests of retention-job once more, on the oldest and the newest PostgreSQL that it supports
+	@$(TOOLS) ensure
+	@for major in 14 18; do \
+	  echo "== PostgreSQL $$major"; \
+	  PG_CLUSTER_MAJOR=$$major $(TOOLS) tally $(CARGO) test --locked --no-fail-fast \
+	    $(addprefix --package ,$(POSTGRES_TESTS)); \
+	done
 
 .PHONY: lint
 lint: fmt-check clippy docs ## Format, clippy, documentation, and the dependency rules of deny.toml

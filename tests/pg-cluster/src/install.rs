@@ -48,13 +48,33 @@ impl Major {
     /// All, in the order of preference.
     pub const ALL: [Self; 3] = [Self::System, Self::V14, Self::V18];
 
-    /// For tests that do not care: the machine's own, else the newest.
+    /// For tests that do not care: what `PG_CLUSTER_MAJOR` names (`system`, `14` or `18`: how `make test-majors` runs them
+    /// on each), else the machine's own, else the newest.
+    ///
+    /// # Panics
+    /// `PG_CLUSTER_MAJOR` names none of them: a run on another server than the one that was meant would prove nothing.
     pub fn any() -> Self {
         static ANSWER: OnceLock<Major> = OnceLock::new();
-        *ANSWER.get_or_init(|| match Self::System.find() {
-            Ok(_) => Self::System,
-            Err(_) => Self::V18,
+        *ANSWER.get_or_init(|| {
+            let own = if Self::System.find().is_ok() {
+                Self::System
+            } else {
+                Self::V18
+            };
+            let Ok(name) = std::env::var("PG_CLUSTER_MAJOR") else {
+                return own;
+            };
+            let named = Self::named(&name);
+            assert!(
+                named.is_some(),
+                "PG_CLUSTER_MAJOR is {name:?}: expected system, 14 or 18"
+            );
+            named.unwrap_or(own)
         })
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|major| major.name() == name)
     }
 
     /// Those that are here. Nothing is fetched: `make test` has done that, or `cargo run -p tools -- ensure`.
