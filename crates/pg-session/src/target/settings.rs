@@ -146,8 +146,13 @@ pub(super) async fn shares_connections(session: &Client, mark: &str, other: &Cli
         let found = row(client, &find).await?;
         Ok(found.first().is_some_and(|found| found.as_deref() == Some(mark)))
     };
-    // A pooler by statement refuses BEGIN.
-    if other.batch_execute("BEGIN").await.is_err() || is_ours(other).await? || !is_ours(session).await? {
+    match other.batch_execute("BEGIN").await.map_err(DbError::from) {
+        Ok(()) => {}
+        // A pooler by statement refuses it, with a protocol violation.
+        Err(error) if error.code.as_deref() == Some("08P01") => return Ok(true),
+        Err(error) => return Err(error),
+    }
+    if is_ours(other).await? || !is_ours(session).await? {
         return Ok(true);
     }
     other.batch_execute("ROLLBACK").await?;

@@ -182,3 +182,45 @@ async fn a_pooler_by_session_is_as_good_as_none() {
     let row = session.one(&Sql::text("SELECT 1")).await.expect("row");
     assert_eq!(row.get::<_, i32>(0), 1);
 }
+
+/// Passes bytes on until a client says BEGIN; then that connection is over.
+async fn cut_at_begin(port: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let ((mut from, mut to), (mut back, mut on)) = (client.into_split(), server.into_split());
+                let answers = tokio::spawn(async move { tokio::io::copy(&mut back, &mut to).await });
+                let mut bytes = vec![0; 8192];
+                while let Ok(1..) = from.read(&mut bytes).await.inspect(|read| bytes.truncate(*read)) {
+                    if bytes.windows(5).any(|five| five == b"BEGIN") {
+                        break;
+                    }
+                    on.write_all(&bytes).await.unwrap();
+                    bytes.resize(8192, 0);
+                }
+                answers.abort();
+            });
+        }
+    });
+    own
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_meanwhile_is_no_pooler() {
+    let server = Server::start(&[], support::TRUST);
+    let port = cut_at_begin(server.port()).await;
+    let target = Target::parse_with(
+        &format!("postgres://postgres@127.0.0.1:{port}/postgres?connect_timeout=5"),
+        support::no_env,
+    )
+    .unwrap();
+    let error = target
+        .connect(&SessionOptions::new("test"))
+        .await
+        .expect_err("it broke");
+    assert!(matches!(error, TargetError::Unreachable { .. }), "{error}");
+    assert!(!error.is_configuration());
+}

@@ -116,6 +116,14 @@ impl Lab {
         })
     }
 
+    pub(crate) fn vacuum(&self, database: &str) -> anyhow::Result<()> {
+        self.runtime.block_on(async {
+            let client = self.cluster.connect(database).await?;
+            client.batch_execute("VACUUM (ANALYZE) events").await?;
+            Ok(())
+        })
+    }
+
     /// Bytes of WAL since the server was made.
     pub(crate) fn wal(&self) -> anyhow::Result<f64> {
         self.figure(
