@@ -18,7 +18,7 @@ use retention_proof::{ChainHash, RuleResult};
 use retention_store::progress::Resume;
 use retention_store::{audit, progress};
 use runtime::Shutdown;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -82,6 +82,8 @@ pub struct Engine {
     pub(crate) stood_since: Option<Instant>,
     pub(crate) task_begun: Instant,
     pub(crate) task_due: u64,
+    /// Partitions that this run dropped: later rules were planned with them.
+    pub(crate) dropped: BTreeSet<u32>,
     /// Where sweeps of an unfinished run stopped.
     resume: Vec<Resume>,
 }
@@ -149,6 +151,7 @@ impl Engine {
             stood_since: None,
             task_begun: Instant::now(),
             task_due: 0,
+            dropped: BTreeSet::new(),
             resume,
         })
     }
@@ -236,7 +239,7 @@ impl Engine {
             .leaves
             .iter()
             .map(|leaf| {
-                if gone.contains(&leaf.relation.oid) {
+                if gone.contains(&leaf.relation.oid) || self.dropped.contains(&leaf.relation.oid) {
                     State::Gone
                 } else {
                     State::Open

@@ -149,6 +149,7 @@ impl Engine {
                         job.sums.rows += rows;
                         job.sums.batches += 1;
                         self.total_rows += rows;
+                        self.gone(job);
                         return Ok(Whole::Gone);
                     }
                 }
@@ -306,6 +307,7 @@ impl Engine {
         audit::append(session, &written, link).await?;
         session.batch("COMMIT").await?;
         self.chain = Chain { seq: written.seq, link };
+        self.gone(job);
         self.account(
             job,
             crate::batch::Done {
@@ -315,6 +317,13 @@ impl Engine {
             },
         );
         Ok(Whole::Gone)
+    }
+
+    /// Later rules of this run know that the table is no longer there.
+    fn gone(&mut self, job: &Job<'_>) {
+        if !matches!(job.task.work, Work::Detach) {
+            self.dropped.insert(job.leaf.relation.oid);
+        }
     }
 
     async fn rows_of_last(&mut self) -> Result<u64, EngineError> {

@@ -1,4 +1,4 @@
-use crate::world::{World, delete};
+use crate::world::{World, anonymise, delete};
 use retention_engine::Options;
 use retention_plan::Strategy;
 use retention_policy::Action;
@@ -221,4 +221,45 @@ async fn a_partition_with_a_held_row_goes_by_rows() {
     let result = running.apply().await;
     assert_eq!((result.rows, result.held, result.residue), (1509, 1, Some(0)));
     assert_eq!(tables(&world).await, ["Events \"May", "events_jan"]);
+}
+
+#[tokio::test]
+async fn what_one_rule_dropped_is_done_for_the_next() {
+    for strategy in [
+        Strategy::HotPasses,
+        Strategy::TidRange,
+        Strategy::Limited,
+        Strategy::Keyset,
+    ] {
+        let world = World::new(MONTHS).await;
+        world.run("UPDATE events SET who = 'w'").await;
+        let mut later = anonymise("events");
+        later.name = "later".to_owned();
+        let mut running = world
+            .begin(vec![delete("events"), later], Strategy::Partition, Options::default())
+            .await;
+        for leaf in &mut running.tasks[1].leaves {
+            leaf.strategy = strategy;
+        }
+        let result = running.apply().await;
+        assert_eq!((result.rows, result.residue), (1510, Some(0)));
+        let counted = crate::world::some();
+        let result = running.engine.apply(&running.tasks[1], &counted).await.unwrap();
+        assert_eq!((result.rows, result.residue), (0, Some(0)), "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_dropped_is_told() {
+    let world = World::new(MONTHS).await;
+    let mut running = world
+        .begin(vec![anonymise("events")], Strategy::TidRange, Options::default())
+        .await;
+    world.run("DROP TABLE events_jan").await;
+    let counted = crate::world::some();
+    let error = running.engine.apply(&running.tasks[0], &counted).await.unwrap_err();
+    assert!(
+        runtime::exit::chain_of(&error).contains("public.events_jan"),
+        "{error:?}"
+    );
 }
