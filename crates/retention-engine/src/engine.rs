@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::holds::Holds;
 use crate::job::{self, Job, Stop, Sums};
 use crate::options::{Options, RunContext};
-use crate::partition::{self, Whole};
+use crate::partition::{self, Ask, Whole};
 use crate::progress::Progress;
 use crate::verify::{self, Left};
 use crate::watch::Watcher;
@@ -192,7 +192,7 @@ impl Engine {
         let mut strategies = Vec::new();
         let gone = Box::pin(self.finish_noted(task, &mut sums)).await?;
         if sums.batches > 0 {
-            strategies.push(partition::name(&task.work).to_owned());
+            strategies.push(partition::name(matches!(task.work, Work::Detach)).to_owned());
         }
         let mut left = Left {
             free: 0,
@@ -325,8 +325,10 @@ impl Engine {
             }
         };
         if leaf.strategy == Strategy::Partition && !matches!(task.work, Work::Anonymise { .. }) {
-            let name = partition::name(&task.work);
-            match self.whole(&mut Job::new(task, leaf, name, sums), false).await? {
+            let keep = matches!(task.work, Work::Detach);
+            let name = partition::name(keep);
+            let ask = Ask { noted: false, keep };
+            match self.whole(&mut Job::new(task, leaf, name, sums), ask).await? {
                 Whole::Gone => {
                     told(name);
                     return Ok(Swept::Gone);

@@ -2,6 +2,7 @@
 
 use crate::error::EngineError;
 use pg_session::{DbError, Session, Sql};
+use retention_plan::Relation;
 use retention_plan::holds::HoldRules;
 use retention_store::hold::Structure;
 use retention_store::{gate, hold};
@@ -35,6 +36,16 @@ impl Holds {
         let structure = hold::structure(session).await?;
         self.known = Some((epoch, structure));
         Ok(())
+    }
+
+    /// Whether an active hold names the table itself. Dropped, it would leave the hold without a table, which stops
+    /// every run.
+    pub(crate) fn names(&self, relation: &Relation) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|(_, structure)| {
+            let mut columns = structure.columns.iter();
+            columns.any(|held| held.schema == relation.schema && held.table == relation.name)
+        })
     }
 
     /// True for held rows, over `t`; `None`: none can be.

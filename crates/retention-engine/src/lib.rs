@@ -17,6 +17,7 @@
 //! | `batch`, `statement`, `wire` | one transaction: its statements, and how they travel |
 //! | `job` | what strategies share: counters, budgets, getting out of the way of locks |
 //! | `tid_range`, `hot_passes`, `keyset`, `limited`, `partition` | one strategy each |
+//! | `detach`, `settle`, `noted` | a partition: taken out, dropped behind a last look, what earlier runs left of it |
 //! | `regain` | a lost server |
 //! | `throttle`, `watch` | when to make room for others |
 //! | `verify`, `holds` | what is left; what is held |
@@ -30,13 +31,16 @@ pub mod options;
 pub mod progress;
 
 mod batch;
+mod detach;
 mod holds;
 mod hot_passes;
 mod job;
 mod keyset;
 mod limited;
+mod noted;
 mod partition;
 mod regain;
+mod settle;
 mod statement;
 mod throttle;
 mod tid_range;

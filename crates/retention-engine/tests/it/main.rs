@@ -9,6 +9,7 @@ mod keyset;
 mod locks;
 mod lost;
 mod partition;
+mod partition_checked;
 mod proxy;
 mod sweeps;
 mod tid_range;

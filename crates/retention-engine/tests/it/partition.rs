@@ -5,7 +5,7 @@ use retention_policy::Action;
 use retention_store::detaching;
 use std::time::Duration;
 
-const MONTHS: &str = "
+pub(crate) const MONTHS: &str = "
     CREATE TABLE events (id bigint, at timestamptz NOT NULL, who text, note text, n int DEFAULT 0) PARTITION BY RANGE (at);
     CREATE TABLE events_jan PARTITION OF events FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
     CREATE TABLE events_feb PARTITION OF events FOR VALUES FROM ('2026-02-01 00:00+00') TO ('2026-03-01 00:00+00');
@@ -15,7 +15,7 @@ const MONTHS: &str = "
     INSERT INTO events SELECT i, '2026-05-01 12:00' FROM generate_series(1, 10) AS i;
     INSERT INTO events SELECT i, '2026-05-30' FROM generate_series(1, 20) AS i;";
 
-async fn tables(world: &World) -> Vec<String> {
+pub(crate) async fn tables(world: &World) -> Vec<String> {
     world
         .admin
         .query("SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1", &[])
