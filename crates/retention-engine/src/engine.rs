@@ -4,6 +4,7 @@ use crate::batch::{Chain, Done};
 use crate::error::EngineError;
 use crate::holds::Holds;
 use crate::job::{self, Job, Stop, Sums};
+use crate::noted::Noted;
 use crate::options::{Options, RunContext};
 use crate::partition::{self, Ask, Whole};
 use crate::progress::Progress;
@@ -190,21 +191,21 @@ impl Engine {
         self.watcher.look_at(task);
         let mut sums = Sums::default();
         let mut strategies = Vec::new();
-        let gone = Box::pin(self.finish_noted(task, &mut sums)).await?;
-        if sums.batches > 0 {
-            strategies.push(partition::name(matches!(task.work, Work::Detach)).to_owned());
-        }
+        let noted = Box::pin(self.finish_noted(task, &mut sums, &mut strategies)).await?;
         let mut left = Left {
             free: 0,
             held: counted.held,
             blocked: counted.blocked,
         };
-        let residue = if counted.todo == counted.held {
+        let residue = if noted.stopped {
+            None
+        } else if counted.todo == counted.held && noted.besides.is_empty() {
             // Nothing to do: the survey's count is the proof.
             Some(0)
         } else {
-            Box::pin(self.sweeps(task, gone, &mut sums, &mut strategies, &mut left)).await?
+            Box::pin(self.sweeps(task, &noted, &mut sums, &mut strategies, &mut left)).await?
         };
+        let residue = residue.map(|rows| rows + noted.unsure);
         Ok(RuleResult {
             rule: task.rule.clone(),
             table: task.table.shown(),
@@ -227,7 +228,7 @@ impl Engine {
     async fn sweeps(
         &mut self,
         task: &Task,
-        gone: Vec<u32>,
+        noted: &Noted,
         sums: &mut Sums,
         strategies: &mut Vec<String>,
         left: &mut Left,
@@ -235,22 +236,22 @@ impl Engine {
         let mut fewest = u64::MAX;
         let mut fruitless = 0;
         let mut round = 0;
-        let mut leaves: Vec<State> = task
-            .leaves
+        let leaves: Vec<&Leaf> = task.leaves.iter().chain(&noted.besides).collect();
+        let mut states: Vec<State> = leaves
             .iter()
             .map(|leaf| {
-                if gone.contains(&leaf.relation.oid) || self.dropped.contains(&leaf.relation.oid) {
+                if noted.gone.contains(&leaf.relation.oid) || self.dropped.contains(&leaf.relation.oid) {
                     State::Gone
                 } else {
                     State::Open
                 }
             })
             .collect();
-        let mut lefts: Vec<Left> = vec![Left::default(); task.leaves.len()];
+        let mut lefts: Vec<Left> = vec![Left::default(); leaves.len()];
         loop {
             let before = sums.rows;
             sums.skipped = false;
-            for (leaf, state) in task.leaves.iter().zip(&mut leaves) {
+            for (leaf, state) in leaves.iter().zip(&mut states) {
                 if *state == State::Open {
                     match Box::pin(self.sweep(task, leaf, round, sums, strategies)).await? {
                         Swept::Through => {}
@@ -259,7 +260,7 @@ impl Engine {
                     }
                 }
             }
-            for ((leaf, state), counts) in task.leaves.iter().zip(&mut leaves).zip(&mut lefts) {
+            for ((leaf, state), counts) in leaves.iter().zip(&mut states).zip(&mut lefts) {
                 // Rows of another leaf may have referred to those of one that was closed.
                 if *state == State::Open || (*state == State::Closed && sums.rows > before && counts.blocked > 0) {
                     if self.shutdown.is_draining() {

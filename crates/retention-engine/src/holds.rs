@@ -4,19 +4,34 @@ use crate::error::EngineError;
 use pg_session::{DbError, Session, Sql};
 use retention_plan::Relation;
 use retention_plan::holds::HoldRules;
-use retention_store::hold::Structure;
+use retention_store::hold::{HeldColumn, Structure};
 use retention_store::{gate, hold};
+use std::collections::BTreeMap;
 
 /// The rules, and the structure of the active holds at `epoch`.
 #[derive(Debug)]
 pub(crate) struct Holds {
     rules: HoldRules,
     known: Option<(i64, Structure)>,
+    /// By their OIDs, tables that were partitions: the rules, which show tables as they are, do not know that they were.
+    parts: BTreeMap<u32, Part>,
+}
+
+/// A table that was a partition.
+#[derive(Debug)]
+struct Part {
+    relation: Relation,
+    /// The OID of the table that the rules speak of.
+    of: u32,
 }
 
 impl Holds {
     pub(crate) fn new(rules: HoldRules) -> Self {
-        Self { rules, known: None }
+        Self {
+            rules,
+            known: None,
+            parts: BTreeMap::new(),
+        }
     }
 
     /// The epoch that [`Holds::predicate`] speaks of.
@@ -48,10 +63,41 @@ impl Holds {
         })
     }
 
+    /// `relation` was a partition of the table `of`: what holds rows there holds them here.
+    pub(crate) fn part_of(&mut self, relation: &Relation, of: u32) {
+        let relation = relation.clone();
+        self.parts.insert(relation.oid, Part { relation, of });
+    }
+
     /// True for held rows, over `t`; `None`: none can be.
     pub(crate) fn predicate(&self, oid: u32, deletes: bool) -> Result<Option<Sql>, EngineError> {
         let nothing = Structure::default();
         let active = self.known.as_ref().map_or(&nothing, |(_, structure)| structure);
-        self.rules.predicate(oid, deletes, active).map_err(EngineError::Holds)
+        let part = self.parts.get(&oid);
+        let mut held = self
+            .rules
+            .predicate(part.map_or(oid, |part| part.of), deletes, active)
+            .map_err(EngineError::Holds)?;
+        let Some(Part { relation, .. }) = part else {
+            return Ok(held);
+        };
+        // What is said of the table by its own name.
+        let of_it = |column: &&HeldColumn| column.schema == relation.schema && column.table == relation.name;
+        for column in active.columns.iter().filter(of_it) {
+            let own = Sql::text("COALESCE(t.")
+                .ident(&column.column)
+                .raw("::pg_catalog.text IN (SELECT h.value FROM retention.hold AS h WHERE h.released_at IS NULL AND h.table_schema = ")
+                .param(column.schema.as_str(), "pg_catalog.text")
+                .raw(" AND h.table_name = ")
+                .param(column.table.as_str(), "pg_catalog.text")
+                .raw(" AND h.column_name = ")
+                .param(column.column.as_str(), "pg_catalog.text")
+                .raw("), false)");
+            held = Some(match held {
+                None => own,
+                Some(held) => Sql::text("(").append(&held).raw(" OR ").append(&own).raw(")"),
+            });
+        }
+        Ok(held)
     }
 }

@@ -17,7 +17,8 @@
 //! | `batch`, `statement`, `wire` | one transaction: its statements, and how they travel |
 //! | `job` | what strategies share: counters, budgets, getting out of the way of locks |
 //! | `tid_range`, `hot_passes`, `keyset`, `limited`, `partition` | one strategy each |
-//! | `detach`, `settle`, `noted` | a partition: taken out, dropped behind a last look, what earlier runs left of it |
+//! | `detach`, `settle` | a partition: taken out, dropped behind a last look |
+//! | `note`, `noted` | partitions that earlier runs began to detach: what a note means, what is done |
 //! | `regain` | a lost server |
 //! | `throttle`, `watch` | when to make room for others |
 //! | `verify`, `holds` | what is left; what is held |
@@ -37,6 +38,7 @@ mod hot_passes;
 mod job;
 mod keyset;
 mod limited;
+mod note;
 mod noted;
 mod partition;
 mod regain;

@@ -49,6 +49,7 @@ pub(crate) async fn everything(
     ledger: Option<&mut Ledger>,
 ) -> Result<Work, Failure> {
     let mut work = Work::default();
+    engine.warn_of_notes(&prepared.tasks).await.map_err(failure::engine)?;
     for (task, survey) in prepared.tasks.iter().zip(&prepared.surveys) {
         match engine.apply(task, &counted(survey)).await {
             Ok(result) => work.results.push(result),

@@ -8,6 +8,7 @@ mod hot_passes;
 mod keyset;
 mod locks;
 mod lost;
+mod noted;
 mod partition;
 mod partition_checked;
 mod proxy;
