@@ -8,6 +8,7 @@ use crate::noted::Noted;
 use crate::options::{Options, RunContext};
 use crate::partition::{self, Ask, Whole};
 use crate::progress::Progress;
+use crate::throttle::Pause;
 use crate::verify::{self, Left};
 use crate::watch::Watcher;
 use crate::wire;
@@ -392,17 +393,29 @@ impl Engine {
         }
     }
 
-    /// How long to wait before the next batch; `None`: not at all.
-    pub(crate) fn pause(&mut self, job: &Job<'_>) -> Option<Duration> {
+    /// What to do before the next batch.
+    pub(crate) fn pause(&mut self, job: &Job<'_>) -> Pause {
         let last = self.progress.borrow().batch;
-        let pause = self.watcher.pause(last)?;
-        let (length, why) = pause;
+        let pause = self.watcher.pause(last);
+        let why = match &pause {
+            Pause::None => return pause,
+            Pause::GiveUp(why) => {
+                tracing::warn!(
+                    rule = job.task.rule,
+                    reason = why,
+                    patience = ?self.options.throttle.patience,
+                    "the pause does not end; the run ends here, and the next goes on"
+                );
+                return pause;
+            }
+            Pause::For(_, why) => why.clone(),
+        };
         if self.progress.borrow().paused.as_ref() != Some(&why) {
             tracing::warn!(rule = job.task.rule, reason = why, "paused");
         }
         self.progress.send_modify(|progress| progress.paused = Some(why));
         self.tell(job, None);
-        Some(length)
+        pause
     }
 
     /// Tells who watches.

@@ -5,6 +5,7 @@ use crate::controller::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::statement::{Scope, Taking};
+use crate::throttle::Pause;
 use pg_session::{DbError, Kind};
 use retention_plan::{Leaf, Strategy, Task};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub(crate) enum Stop {
     Time,
     /// SIGTERM.
     Shutdown,
+    /// A pause for others that does not end.
+    Throttled,
 }
 
 /// One leaf of a task at work.
@@ -123,7 +126,11 @@ impl Engine {
             if job.left(self) == Some(0) {
                 return Some(Stop::Rows);
             }
-            let pause = self.pause(job)?;
+            let pause = match self.pause(job) {
+                Pause::None => return None,
+                Pause::For(pause, _) => pause,
+                Pause::GiveUp(_) => return Some(Stop::Throttled),
+            };
             let shutdown = self.shutdown.clone();
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

@@ -49,6 +49,8 @@ pub struct Throttle {
     pub max_active: Option<u32>,
     /// Pause while a replication slot is about to lose WAL that it needs.
     pub watch_slots: bool,
+    /// How long in all a pause may last; then the run ends as with a used-up budget, and the next goes on.
+    pub patience: Duration,
 }
 
 impl Default for Throttle {
@@ -58,6 +60,7 @@ impl Default for Throttle {
             max_lag_bytes: 1 << 30,
             max_active: None,
             watch_slots: true,
+            patience: Duration::from_mins(30),
         }
     }
 }

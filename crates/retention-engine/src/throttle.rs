@@ -32,6 +32,40 @@ pub(crate) enum Room {
     Wait(String),
 }
 
+/// What is to be done before the next batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Nothing.
+    None,
+    /// Wait, then ask again.
+    For(Duration, String),
+    /// Stop: what is waited for does not end. A standby whose replay is paused stays behind for ever.
+    GiveUp(String),
+}
+
+/// How long it was waited without a batch in between.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Patience {
+    waited: Duration,
+}
+
+impl Patience {
+    /// Another pause of the length `pause`, or the end. Pauses are summed up, not the time on the clock: a long count
+    /// between two of them is work.
+    pub(crate) fn wait(&mut self, pause: Duration, why: String, throttle: &Throttle) -> Pause {
+        if self.waited >= throttle.patience {
+            return Pause::GiveUp(why);
+        }
+        self.waited += pause;
+        Pause::For(pause, why)
+    }
+
+    /// A batch may begin.
+    pub(crate) fn restore(&mut self) {
+        self.waited = Duration::ZERO;
+    }
+}
+
 /// Decides.
 pub(crate) fn decide(seen: &Seen, throttle: &Throttle) -> Room {
     if let (Some(slot), true) = (&seen.slot_in_danger, throttle.watch_slots) {
@@ -70,6 +104,7 @@ mod tests {
             max_lag_bytes: 100,
             max_active: Some(3),
             watch_slots: true,
+            ..Throttle::default()
         };
         let seen = Seen {
             lag: Duration::from_secs(1),
@@ -97,6 +132,41 @@ mod tests {
             },
         ] {
             assert!(matches!(decide(&worse, &throttle), Room::Wait(_)), "{worse:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_ends_when_the_patience_does_and_work_restores_it() {
+        let throttle = Throttle {
+            patience: Duration::from_secs(1),
+            ..Throttle::default()
+        };
+        let pause = Duration::from_millis(250);
+        let mut patience = Patience::default();
+        let mut ask = |worked: bool| {
+            if worked {
+                patience.restore();
+            }
+            patience.wait(pause, "why".to_owned(), &throttle)
+        };
+        let go_on = Pause::For(pause, "why".to_owned());
+        let end = Pause::GiveUp("why".to_owned());
+        for round in 0..2 {
+            assert_eq!(ask(round > 0), go_on);
+            for _ in 1..4 {
+                assert_eq!(ask(false), go_on);
+            }
+            // The next rule does not wait as long once more.
+            assert_eq!(ask(false), end);
+            assert_eq!(ask(false), end);
+        }
+        let endless = Throttle {
+            patience: Duration::MAX,
+            ..throttle
+        };
+        let mut patience = Patience::default();
+        for _ in 0..10_000 {
+            assert_eq!(patience.wait(pause, "why".to_owned(), &endless), go_on);
         }
     }
 

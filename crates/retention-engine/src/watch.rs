@@ -1,7 +1,7 @@
 //! Owns the watching session: looks about once a second at what [`crate::throttle`] decides by.
 
 use crate::options::Throttle;
-use crate::throttle::{Room, Seen, decide};
+use crate::throttle::{Patience, Pause, Room, Seen, decide};
 use crate::wire;
 use pg_session::target::SessionOptions;
 use pg_session::{DbError, Session, Sql, Target};
@@ -41,6 +41,7 @@ pub(crate) struct Watcher {
     throttle: Throttle,
     task: JoinHandle<()>,
     gentle: bool,
+    patience: Patience,
 }
 
 impl Drop for Watcher {
@@ -66,6 +67,7 @@ impl Watcher {
             throttle: throttle.clone(),
             task: tokio::spawn(look_for_ever(target.clone(), options, subject_of, seen_to)),
             gentle: false,
+            patience: Patience::default(),
         }
     }
 
@@ -82,15 +84,23 @@ impl Watcher {
     }
 
     /// Whether to wait before the next batch, how long, and why; `last` is what the last batch took.
-    pub(crate) fn pause(&mut self, last: Duration) -> Option<(Duration, String)> {
+    pub(crate) fn pause(&mut self, last: Duration) -> Pause {
         let room = decide(&self.seen.borrow(), &self.throttle);
         match room {
-            Room::Go => None,
-            Room::Wait(why) => Some((PAUSE, why)),
+            Room::Go => {
+                self.patience.restore();
+                Pause::None
+            }
+            Room::Wait(why) => self.patience.wait(PAUSE, why, &self.throttle),
             Room::Gentle(why) => {
+                self.patience.restore();
                 // Asked again after the pause: this time the batch may begin.
                 self.gentle = !self.gentle;
-                self.gentle.then(|| (last.mul_f64(GENTLE), why))
+                if self.gentle {
+                    Pause::For(last.mul_f64(GENTLE), why)
+                } else {
+                    Pause::None
+                }
             }
         }
     }

@@ -33,4 +33,7 @@ pub struct LimitArgs {
     /// Pause while more than so many other sessions are active; unset: do not look
     #[arg(long, env = "RETENTION_MAX_ACTIVE_SESSIONS", value_name = "COUNT")]
     pub max_active_sessions: Option<u32>,
+    /// End the run (exit 5; the next goes on) when such a pause lasts longer than this; 0 waits for ever
+    #[arg(long, env = "RETENTION_MAX_PAUSE", value_name = "DURATION", default_value = "30m", value_parser = runtime::args::duration)]
+    pub max_pause: Duration,
 }

@@ -326,6 +326,7 @@ fn options(args: &RunArgs, begun: Instant) -> Options {
             },
             max_active: limits.max_active_sessions,
             watch_slots: limits.max_replica_lag_mib > 0,
+            patience: unlimited(limits.max_pause),
         },
         ..Options::default()
     }

@@ -1,5 +1,5 @@
 use crate::world::{EVENTS, EVENTS_DUE, World, delete};
-use retention_engine::Options;
+use retention_engine::{Options, Throttle};
 use retention_plan::Strategy;
 use std::time::{Duration, Instant};
 
@@ -89,4 +89,53 @@ async fn told_to_stop_it_stops_between_batches_and_the_next_run_goes_on_there() 
         .get(0);
     let block = |position: &str| position.strip_prefix("block:").unwrap().parse::<u64>().unwrap();
     assert!(block(&first) > block(&position), "{first} is not behind {position}");
+}
+
+#[tokio::test]
+async fn a_pause_that_does_not_end_ends_the_run_like_a_budget() {
+    let world = World::new(EVENTS).await;
+    let busy = world.cluster.connect(&world.database).await.unwrap();
+    let sleeper = tokio::spawn(async move { busy.batch_execute("SELECT pg_sleep(600)").await });
+    world
+        .until("SELECT count(*) = 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)' AND datname = current_database()")
+        .await;
+    let mut second = delete("events");
+    second.name = "second".to_owned();
+    let options = Options {
+        throttle: Throttle {
+            max_active: Some(0),
+            patience: Duration::from_millis(700),
+            ..Throttle::default()
+        },
+        ..Options::default()
+    };
+    let mut running = world
+        .begin(vec![delete("events"), second], Strategy::TidRange, options)
+        .await;
+    // When the watching session looks for the second time, what it saw first is known.
+    let looks = "datname = current_database() AND application_name = 'retention-job monitor' AND query LIKE '%pg_stat_replication%'";
+    world
+        .until(&format!("SELECT count(*) = 1 FROM pg_stat_activity WHERE {looks}"))
+        .await;
+    world
+        .run(&format!(
+            "CREATE TABLE first_look AS SELECT query_start AS at FROM pg_stat_activity WHERE {looks}"
+        ))
+        .await;
+    world
+        .until(&format!(
+            "SELECT count(*) = 1 FROM pg_stat_activity WHERE {looks} AND query_start > (SELECT at FROM first_look)"
+        ))
+        .await;
+    let begun = Instant::now();
+    let result = running.apply().await;
+    assert_eq!((result.rows, result.residue), (0, None));
+    assert!(begun.elapsed() >= Duration::from_millis(700), "{:?}", begun.elapsed());
+    // The next rule does not wait as long once more.
+    let begun = Instant::now();
+    let counted = crate::world::some();
+    let result = running.engine.apply(&running.tasks[1], &counted).await.unwrap();
+    assert_eq!((result.rows, result.residue), (0, None));
+    assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
+    sleeper.abort();
 }
