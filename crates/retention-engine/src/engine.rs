@@ -84,6 +84,9 @@ pub struct Engine {
     pub(crate) stood_since: Option<Instant>,
     pub(crate) task_begun: Instant,
     pub(crate) task_due: u64,
+    pub(crate) task_rule: String,
+    /// Rows done by the task; after a crash of the server, what the audit says.
+    pub(crate) task_rows: u64,
     /// Partitions that this run dropped: later rules were planned with them.
     pub(crate) dropped: BTreeSet<u32>,
     /// Where sweeps of an unfinished run stopped.
@@ -153,6 +156,8 @@ impl Engine {
             stood_since: None,
             task_begun: Instant::now(),
             task_due: 0,
+            task_rule: String::new(),
+            task_rows: 0,
             dropped: BTreeSet::new(),
             resume,
         })
@@ -185,6 +190,8 @@ impl Engine {
     /// See [`EngineError`]. What was committed before stays, and is in the audit.
     pub async fn apply(&mut self, task: &Task, counted: &Counted) -> Result<RuleResult, EngineError> {
         self.task_begun = Instant::now();
+        self.task_rule.clone_from(&task.rule);
+        self.task_rows = 0;
         self.task_due = counted
             .todo
             .saturating_sub(counted.held)
@@ -214,7 +221,7 @@ impl Engine {
             strategies,
             cutoff: task.cutoff,
             due: counted.todo,
-            rows: sums.rows,
+            rows: self.task_rows,
             cascaded: sums.cascaded,
             held: left.held,
             blocked: left.blocked,
@@ -421,8 +428,8 @@ impl Engine {
     /// Tells who watches.
     pub(crate) fn tell(&self, job: &Job<'_>, done: Option<Done>) {
         let seconds = self.task_begun.elapsed().as_secs_f64().max(1e-3);
-        let rate = job.sums.rows as f64 / seconds;
-        let remaining = self.task_due.saturating_sub(job.sums.rows);
+        let rate = self.task_rows as f64 / seconds;
+        let remaining = self.task_due.saturating_sub(self.task_rows);
         let waits = self.watcher.waits();
         self.progress.send_modify(|progress| {
             if progress.rule != job.task.rule {
@@ -433,7 +440,7 @@ impl Engine {
             }
             progress.action = job.task.action();
             progress.strategy = job.strategy;
-            progress.rows = job.sums.rows;
+            progress.rows = self.task_rows;
             progress.due = self.task_due;
             progress.total_rows = self.total_rows;
             progress.rows_per_second = rate;

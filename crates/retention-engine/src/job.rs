@@ -37,7 +37,7 @@ pub(crate) struct Job<'a> {
     obstructed: Option<Instant>,
 }
 
-/// What a task did.
+/// What a task did, as it was answered: a crash of the server can have taken the last of it back.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sums {
     pub(crate) rows: u64,
@@ -83,7 +83,7 @@ impl<'a> Job<'a> {
 
     /// Rows that may still be changed; `None`: any number.
     pub(crate) fn left(&self, engine: &Engine) -> Option<u64> {
-        let of_rule = self.task.max_rows.map(|max| max.saturating_sub(self.sums.rows));
+        let of_rule = self.task.max_rows.map(|max| max.saturating_sub(engine.task_rows));
         let of_run = engine.options.max_rows.map(|max| max.saturating_sub(engine.total_rows));
         match (of_rule, of_run) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -216,6 +216,7 @@ impl Engine {
         job.sums.cascaded += done.cascaded;
         job.sums.batches += u64::from(done.rows > 0);
         self.total_rows += done.rows;
+        self.task_rows += done.rows;
         self.tell(job, Some(done));
     }
 }

@@ -70,6 +70,7 @@ impl Engine {
                         job.sums.rows += rows;
                         job.sums.batches += 1;
                         self.total_rows += rows;
+                        self.task_rows += rows;
                         self.is_gone(job, ask.keep);
                         return Ok(Whole::Gone);
                     }

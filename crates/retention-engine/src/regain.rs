@@ -80,6 +80,18 @@ impl Engine {
         let tail = audit::tail(&session, &self.context.run_id)
             .await
             .map_err(Rejoin::Later)?;
+        // A crash takes back the last commits that were answered (`synchronous_commit = off`): they count for no budget.
+        // One that was not answered is counted by whoever waits for it.
+        let (all, of_task) = audit::rows_until(&session, &self.context.run_id, &self.task_rule, self.chain.seq)
+            .await
+            .map_err(Rejoin::Later)?;
+        if all < self.total_rows {
+            tracing::warn!(
+                rows = self.total_rows - all,
+                "the server's crash took commits back; their rows are due again"
+            );
+        }
+        (self.total_rows, self.task_rows) = (all, of_task);
         self.chain = match tail {
             Some((seq, link)) => Chain { seq, link },
             None => Chain {

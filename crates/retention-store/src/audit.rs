@@ -138,6 +138,27 @@ pub async fn tail(session: &Session, run_id: &str) -> Result<Option<(u64, ChainH
         .transpose()
 }
 
+/// Rows by the audit rows of a run up to number `seq`: of all rules, and of this one.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn rows_until(session: &Session, run_id: &str, rule: &str, seq: u64) -> Result<(u64, u64), DbError> {
+    let row = session
+        .one(
+            &Sql::text(
+                "SELECT coalesce(pg_catalog.sum(a.rows), 0)::pg_catalog.int8, \
+                 coalesce(pg_catalog.sum(a.rows) FILTER (WHERE a.rule = ",
+            )
+            .param(rule, "text")
+            .raw("), 0)::pg_catalog.int8 FROM retention.audit AS a WHERE a.run_id = ")
+            .param(run_id, "text")
+            .raw(" AND a.seq <= ")
+            .param(seq.to_string(), "bigint"),
+        )
+        .await?;
+    Ok((crate::unsigned(row.try_get(0)?)?, crate::unsigned(row.try_get(1)?)?))
+}
+
 /// What a receipt says of a run's audit rows.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use pg_session::Target;
 use retention_engine::{EngineError, Options};
 use retention_plan::Strategy;
 use retention_store::gate;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn small() -> Options {
     Options {
@@ -130,4 +130,80 @@ async fn a_run_that_was_replaced_touches_nothing_more() {
     assert!(rows.unsigned_abs() < EVENTS_DUE);
     assert_eq!(world.number("SELECT count(*) FROM events").await, left);
     world.check_audit(&running.run_id, rows.unsigned_abs()).await;
+}
+
+const WAL_WRITER: &str = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'";
+
+/// A crash: the server starts itself again. Gives the rows by the audit then; nothing of this runtime goes on meanwhile.
+fn crash(world: &World, wal_writer: i32) -> i64 {
+    world.cluster.kill_backend(wal_writer).unwrap();
+    let look = async || {
+        let client = world.cluster.connect(&world.database).await.ok()?;
+        let pid: i32 = client.query_opt(WAL_WRITER, &[]).await.ok()??.get(0);
+        let sql = "SELECT coalesce(sum(rows), 0)::bigint FROM retention.audit";
+        let rows: i64 = client.query_one(sql, &[]).await.ok()?.get(0);
+        (pid != wal_writer).then_some(rows)
+    };
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let deadline = Instant::now() + Duration::from_secs(20);
+                loop {
+                    if let Some(rows) = look().await {
+                        return rows;
+                    }
+                    assert!(Instant::now() < deadline, "the server does not start again");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            })
+        });
+        reader.join().unwrap()
+    })
+}
+
+#[tokio::test]
+async fn commits_that_a_crash_took_back_count_for_no_budget() {
+    for of_rule in [true, false] {
+        // Nobody writes WAL that nobody waits for: no checkpoint, no bgwriter, no vacuum, and a WAL writer that stands still.
+        let server = pg_cluster::Options::default()
+            .set("wal_buffers", "64MB")
+            .set("shared_buffers", "256MB")
+            .set("bgwriter_lru_maxpages", "0")
+            .set("restart_after_crash", "on")
+            .set("autovacuum", "off");
+        let world = World::alone(&server, EVENTS).await;
+        let wal_writer: i32 = world.admin.query_one(WAL_WRITER, &[]).await.unwrap().get(0);
+        let mut rule = delete("events");
+        rule.max_rows = of_rule.then_some(5000);
+        let options = Options {
+            max_rows: (!of_rule).then_some(5000),
+            ..small()
+        };
+        let mut running = world.begin(vec![rule], Strategy::TidRange, options).await;
+        let stopped = std::process::Command::new("kill")
+            .args(["-STOP", &wal_writer.to_string()])
+            .status();
+        assert!(stopped.unwrap().success());
+        let mut progress = running.progress.clone();
+        let crashes = async {
+            let told = progress
+                .wait_for(|progress| progress.total_rows > 2000)
+                .await
+                .unwrap()
+                .total_rows;
+            (told, crash(&world, wal_writer))
+        };
+        let task = &running.tasks[0];
+        let counted = crate::world::some();
+        let ((told, audited), result) = tokio::join!(crashes, running.engine.apply(task, &counted));
+        assert!(audited.unsigned_abs() < told, "{audited} of {told}: nothing was lost");
+        let result = result.unwrap();
+        assert_eq!((result.rows, result.residue), (5000, None));
+        world.check_audit(&running.run_id, 5000).await;
+        assert_eq!(running.engine.total_rows(), 5000);
+    }
 }
