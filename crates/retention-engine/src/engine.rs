@@ -85,6 +85,8 @@ pub struct Engine {
     pub(crate) task_begun: Instant,
     pub(crate) task_due: u64,
     pub(crate) task_rule: String,
+    /// The task's audit rows are behind this one.
+    pub(crate) task_after: u64,
     /// Rows done by the task; after a crash of the server, what the audit says.
     pub(crate) task_rows: u64,
     /// Partitions that this run dropped: later rules were planned with them.
@@ -157,6 +159,7 @@ impl Engine {
             task_begun: Instant::now(),
             task_due: 0,
             task_rule: String::new(),
+            task_after: 0,
             task_rows: 0,
             dropped: BTreeSet::new(),
             resume,
@@ -191,6 +194,7 @@ impl Engine {
     pub async fn apply(&mut self, task: &Task, counted: &Counted) -> Result<RuleResult, EngineError> {
         self.task_begun = Instant::now();
         self.task_rule.clone_from(&task.rule);
+        self.task_after = self.chain.seq;
         self.task_rows = 0;
         self.task_due = counted
             .todo
@@ -385,6 +389,9 @@ impl Engine {
 
     /// What is left in a leaf, in a snapshot of its own.
     pub(crate) async fn left(&mut self, task: &Task, leaf: &Leaf) -> Result<Left, EngineError> {
+        if self.dropped.contains(&leaf.relation.oid) {
+            return Ok(Left::default());
+        }
         loop {
             match verify::left(self, task, leaf).await? {
                 Ok(left) => return Ok(left),

@@ -156,7 +156,17 @@ impl Engine {
                 Err(error) if error.kind == Kind::Missing => unhurried(&self.work, &all).await,
                 counted => counted,
             };
-            let rows = rows.and_then(|row| Ok(row.try_get::<_, i64>(0)?));
+            let rows = match rows.and_then(|row| Ok(row.try_get::<_, i64>(0)?)) {
+                // Only this rule is concerned.
+                Err(source) if source.kind != Kind::Lost => {
+                    return Err(EngineError::Rule {
+                        rule: task.rule.clone(),
+                        table: relation.shown(),
+                        source,
+                    });
+                }
+                rows => rows,
+            };
             if let Some(rows) = self.answered(rows).await? {
                 return Ok(u64::try_from(rows).unwrap_or(0));
             }

@@ -82,7 +82,8 @@ impl Engine {
             .map_err(Rejoin::Later)?;
         // A crash takes back the last commits that were answered (`synchronous_commit = off`): they count for no budget.
         // One that was not answered is counted by whoever waits for it.
-        let (all, of_task) = audit::rows_until(&session, &self.context.run_id, &self.task_rule, self.chain.seq)
+        let (run_id, rule) = (&self.context.run_id, &self.task_rule);
+        let (all, of_task) = audit::rows_until(&session, run_id, rule, self.task_after, self.chain.seq)
             .await
             .map_err(Rejoin::Later)?;
         if all < self.total_rows {
@@ -99,6 +100,8 @@ impl Engine {
                 link: ChainHash::start(&self.context.run_id),
             },
         };
+        // What comes next has the numbers that are free again.
+        self.task_after = self.task_after.min(self.chain.seq);
         Ok(session)
     }
 }

@@ -79,16 +79,20 @@ impl Engine {
                 ))
                 .into());
         }
-        // Again, although the gate keeps holds out: values are compared here, and rows can have got them since.
-        self.holds.load(&self.work).await?;
         let never = Sql::text("false");
-        let held = self.holds.predicate(job.task.table.oid, true)?;
+        let (mut not_due, mut held) = (never.clone(), None);
+        if !keep {
+            // Again, although the gate keeps holds out: values are compared here, and rows can have got them since.
+            self.holds.load(&self.work).await?;
+            held = self.holds.predicate(job.task.table.oid, true)?;
+            not_due = Sql::text("(").append(&job.task.due).raw(") IS NOT TRUE");
+        }
         let row = self
             .work
             .one(
-                &Sql::text("SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE (")
-                    .append(&job.task.due)
-                    .raw(") IS NOT TRUE), pg_catalog.count(*) FILTER (WHERE ")
+                &Sql::text("SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE ")
+                    .append(&not_due)
+                    .raw("), pg_catalog.count(*) FILTER (WHERE ")
                     .append(held.as_ref().unwrap_or(&never))
                     .raw(format!(
                         "), pg_catalog.statement_timestamp(), pg_catalog.clock_timestamp() FROM ONLY {table} AS t"

@@ -138,11 +138,17 @@ pub async fn tail(session: &Session, run_id: &str) -> Result<Option<(u64, ChainH
         .transpose()
 }
 
-/// Rows by the audit rows of a run up to number `seq`: of all rules, and of this one.
+/// Rows by the audit rows of a run up to number `until`: of all rules, and of this one behind number `after`.
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn rows_until(session: &Session, run_id: &str, rule: &str, seq: u64) -> Result<(u64, u64), DbError> {
+pub async fn rows_until(
+    session: &Session,
+    run_id: &str,
+    rule: &str,
+    after: u64,
+    until: u64,
+) -> Result<(u64, u64), DbError> {
     let row = session
         .one(
             &Sql::text(
@@ -150,10 +156,12 @@ pub async fn rows_until(session: &Session, run_id: &str, rule: &str, seq: u64) -
                  coalesce(pg_catalog.sum(a.rows) FILTER (WHERE a.rule = ",
             )
             .param(rule, "text")
+            .raw(" AND a.seq > ")
+            .param(after.to_string(), "bigint")
             .raw("), 0)::pg_catalog.int8 FROM retention.audit AS a WHERE a.run_id = ")
             .param(run_id, "text")
             .raw(" AND a.seq <= ")
-            .param(seq.to_string(), "bigint"),
+            .param(until.to_string(), "bigint"),
         )
         .await?;
     Ok((crate::unsigned(row.try_get(0)?)?, crate::unsigned(row.try_get(1)?)?))

@@ -1,7 +1,9 @@
 use crate::world::{World, anonymise, delete};
 use retention_engine::Options;
 use retention_plan::Strategy;
-use retention_policy::Action;
+use retention_policy::{
+    Action, Erasure, ErasureAction, ErasureTable, Guards, OnChildren, Policy, Reach, SubjectTable, TableName,
+};
 use retention_store::detaching;
 use std::time::Duration;
 
@@ -240,6 +242,68 @@ async fn what_one_rule_dropped_is_done_for_the_next() {
         let result = running.engine.apply(&running.tasks[1], &counted).await.unwrap();
         assert_eq!((result.rows, result.residue), (0, Some(0)), "{strategy:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_rule_dropped_is_done_for_an_erasure_of_the_same_run() {
+    let world = World::new(MONTHS).await;
+    world
+        .run(
+            "CREATE TABLE users (id int PRIMARY KEY, at timestamptz); INSERT INTO users VALUES (1), (2); UPDATE events SET n = id % 10",
+        )
+        .await;
+    // The second rule is only there so that the holds know the table.
+    let mut users = delete("users");
+    users.name = "users".to_owned();
+    let mut running = world
+        .begin(vec![delete("events"), users], Strategy::Partition, Options::default())
+        .await;
+    running.tasks.retain(|task| task.rule == "old");
+    let table = |name: &str| TableName {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+    };
+    let policy = Policy {
+        revision: None,
+        grace_seconds: 0,
+        legal_hold_labels: Vec::new(),
+        rules: Vec::new(),
+        erasure: Some(Erasure {
+            subject: SubjectTable {
+                table: table("users"),
+                key: "id".to_owned(),
+                requested: Vec::new(),
+                completed: None,
+            },
+            tables: vec![ErasureTable {
+                table: table("events"),
+                action: ErasureAction::Delete,
+                reach: Reach::Column("n".to_owned()),
+                on_children: OnChildren::Keep,
+                allow_no_primary_key: true,
+            }],
+        }),
+        guards: Guards::default(),
+    };
+    let names = retention_plan::resolve::table_names(&policy);
+    let catalog = retention_plan::catalog::read(&world.session().await, &names, world.as_of)
+        .await
+        .unwrap();
+    let keys = retention_plan::resolve::Keys::default();
+    let erasure = retention_plan::resolve::resolve(&policy, &catalog, world.as_of, &keys)
+        .unwrap()
+        .erasure
+        .unwrap();
+    let result = running.apply().await;
+    assert_eq!((result.rows, result.residue), (1510, Some(0)));
+    let report = running
+        .engine
+        .erase_subjects(&erasure, &["1".to_owned()], None)
+        .await
+        .unwrap();
+    // Of the 20 rows that are left, two are the subject's.
+    assert_eq!((report.results[0].rows, report.results[0].residue), (2, Some(0)));
+    assert_eq!(world.number("SELECT count(*) FROM events").await, 18);
 }
 
 #[tokio::test]
