@@ -25,7 +25,13 @@ pub(super) struct Live {
 impl Live {
     fn find(rules: &HoldRules, active: &Structure, deletes: bool) -> Self {
         // An error is alive too: it comes up when the table is looked at.
-        let own = |table: &Table| terms(rules, active, table, "t").map_or(true, |terms| !terms.is_empty());
+        Self::from(rules, deletes, |table| {
+            terms(rules, active, table, "t").map_or(true, |terms| !terms.is_empty())
+        })
+    }
+
+    /// From the tables whose rows can be held by themselves.
+    fn from(rules: &HoldRules, deletes: bool, own: impl Fn(&Table) -> bool) -> Self {
         let own: BTreeSet<u32> = rules
             .tables
             .iter()
@@ -39,6 +45,17 @@ impl Live {
             up,
         }
     }
+}
+
+/// See [`HoldRules::subject_tables`].
+pub(super) fn subject_tables(rules: &HoldRules, deletes: bool) -> BTreeSet<u32> {
+    let live = Live::from(rules, deletes, |table| {
+        rules
+            .parts(table)
+            .iter()
+            .any(|part| rules.subjects.contains_key(&part.table.relation.oid))
+    });
+    live.up.union(&live.down).copied().collect()
 }
 
 /// See [`HoldRules::predicate`].

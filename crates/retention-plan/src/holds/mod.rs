@@ -30,7 +30,7 @@ use crate::catalog::{Catalog, Table};
 use pg_session::Sql;
 use retention_policy::{Policy, Reach};
 use retention_store::hold::{HeldColumn, Structure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why it cannot be said which rows are held. The caller stops: no row may be touched then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,17 @@ pub enum HoldError {
     NoColumn {
         /// The column.
         on: HeldColumn,
+    },
+    /// A subject is held, and nothing says whose the table's rows are. Preflight refuses a run for it
+    /// (`hold-subject-unreachable`); this is for holds that are placed while one is at work.
+    #[error(
+        "a subject is under a legal hold, and nothing says whose rows those of {table} are: the hold would not protect them; \
+         give subject_column in the rule, describe the table under erasure, or place the hold on a table and column instead, \
+         then run again"
+    )]
+    SubjectUnreachable {
+        /// The table.
+        table: String,
     },
     /// The table was not in the catalog's picture.
     #[error("the table with OID {oid} is not in the catalog's picture, so its holds are unknown; run again")]
@@ -131,7 +142,19 @@ impl HoldRules {
         if let Some(on) = active.dangling.first() {
             return Err(HoldError::NoColumn { on: on.clone() });
         }
+        if active.subjects && !self.subject_tables(deletes).contains(&oid) {
+            return Err(HoldError::SubjectUnreachable {
+                table: self.table(oid)?.relation.shown(),
+            });
+        }
         closure::predicate(self, active, oid, deletes)
+    }
+
+    /// The tables (and partitions) whose rows a hold on a subject can protect: it is known whose they are, by themselves or
+    /// through rows that foreign keys tie to them. For all others such a hold is void, so nobody may touch them while one is
+    /// active. `deletes`: see [`Self::predicate`].
+    pub fn subject_tables(&self, deletes: bool) -> BTreeSet<u32> {
+        closure::subject_tables(self, deletes)
     }
 
     /// Active holds on columns of tables that no rule and no foreign key of a governed table leads to. They hold

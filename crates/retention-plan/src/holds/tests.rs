@@ -238,6 +238,25 @@ fn what_is_not_there_is_an_error_and_what_is_unrelated_is_told() {
 }
 
 #[test]
+fn while_a_subject_is_held_nobody_touches_rows_of_whom_nothing_is_known() {
+    let mut policy = policy();
+    policy.rules.push(Rule {
+        subject_column: Some("user_id".to_owned()),
+        ..rule("orders", "orders")
+    });
+    let mut alone = shop();
+    let notes = table(5, "notes", &[("id", "bigint"), ("text", "text")]);
+    alone.tables.insert(5, notes);
+    let rules = HoldRules::new(&alone, &policy);
+    for deletes in [true, false] {
+        assert_eq!(rules.subject_tables(deletes), BTreeSet::from([1, 2, 3, 4]));
+        let error = rules.predicate(5, deletes, &subjects()).unwrap_err();
+        assert!(error.to_string().contains("those of public.notes are"), "{error}");
+        assert_eq!(rules.predicate(5, deletes, &columns(&[("users", "id")])), Ok(None));
+    }
+}
+
+#[test]
 fn many_ways_without_holds_cost_nothing_and_with_holds_no_more_than_there_are_keys() {
     // 14 tables, each referring to all before it: thousands of ways from the last to the first.
     let mut tables = Vec::new();

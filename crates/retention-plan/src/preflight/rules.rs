@@ -3,6 +3,7 @@
 
 use super::facts::Facts;
 use super::{Finding, Severity, Subject};
+use crate::model::{Task, Work};
 use retention_policy::{Action, Condition, ErasureAction, Reach, TableName, Transform};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +20,7 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
             ),
         ));
     }
+    found.extend(unreachable(subject));
     for on in subject.holds.unrelated(subject.active) {
         found.push(Finding::new(
             Severity::Note,
@@ -40,6 +42,43 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Tables whose rows a hold on a subject cannot protect, because nothing says whose they are.
+fn unreachable(subject: &Subject<'_>) -> Vec<Finding> {
+    if !subject.active.subjects {
+        return Vec::new();
+    }
+    let (of_deletes, of_changes) = (subject.holds.subject_tables(true), subject.holds.subject_tables(false));
+    let blind = |task: &&Task| {
+        let known = if matches!(task.work, Work::Anonymise { .. }) {
+            &of_changes
+        } else {
+            &of_deletes
+        };
+        // One partition may be described and its neighbours not.
+        !known.contains(&task.table.oid) || task.leaves.iter().any(|leaf| !known.contains(&leaf.relation.oid))
+    };
+    subject
+        .tasks
+        .iter()
+        .filter(blind)
+        .map(|task| {
+            let shown = task.table.shown();
+            Finding::new(
+                Severity::Refused,
+                "hold-subject-unreachable",
+                &shown,
+                format!(
+                    "a subject is under a legal hold, and nothing says whose rows those of {shown} are: the hold would not \
+                     protect them; give subject_column in the rule, describe {shown} under erasure, or place the hold on a \
+                     table and column instead (`retention-job hold add --table --column --value`, then `hold release` the \
+                     one on the subject)"
+                ),
+            )
+            .of(&task.rule)
+        })
+        .collect()
 }
 
 /// Columns of governed tables that the policy neither uses nor keeps. A table is looked at when a rule has

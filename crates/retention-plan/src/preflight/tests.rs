@@ -2,8 +2,8 @@
 
 use super::facts::{LayoutState, Prepared, Published, Slot, Snapshot, Standby};
 use super::*;
-use crate::catalog::{Table, Trigger};
-use crate::fixture::{catalog, policy, rule, table};
+use crate::catalog::{OnDelete, Table, Trigger};
+use crate::fixture::{catalog, policy, refer, rule, table};
 use crate::model::{Leaf, Strategy, TaskKind, Work};
 use pg_session::Sql;
 use retention_policy::{Action, Transform};
@@ -359,6 +359,50 @@ fn holds_and_labels_without_effect_are_told() {
             (Severity::Note, "hold-unrelated"),
         ]
     );
+}
+
+#[test]
+fn a_hold_on_a_subject_that_would_be_void_is_refused() {
+    let mut case = case();
+    case.policy.rules = vec![retention_policy::Rule {
+        keep_columns: Some(vec!["email".to_owned(), "at".to_owned()]),
+        ..rule("users", "users")
+    }];
+    // Labels hold rows of the table, but say nothing of whose they are.
+    case.policy.legal_hold_labels = vec!["hold".to_owned()];
+    case.policy.rules[0].labels_column = Some("email".to_owned());
+    assert_eq!(case.found(&calm()), []);
+    case.active.subjects = true;
+    for work in [Work::Delete, Work::Detach, update()] {
+        case.work = work;
+        let preflight = case.judge(&calm());
+        let [finding] = preflight.findings.as_slice() else {
+            panic!("{:?}", preflight.findings)
+        };
+        assert_eq!(
+            (finding.severity, finding.code, finding.rule.as_deref()),
+            (Severity::Refused, "hold-subject-unreachable", Some("users"))
+        );
+        for part in ["public.users", "subject_column", "under erasure", "--table --column"] {
+            assert!(finding.message.contains(part), "{}", finding.message);
+        }
+    }
+    case.policy.rules[0].subject_column = Some("id".to_owned());
+    assert_eq!(case.found(&calm()), []);
+}
+
+#[test]
+fn rows_that_keys_tie_to_a_subject_are_reached() {
+    let mut orders = table(2, "orders", &[("id", "bigint"), ("user_id", "bigint")]);
+    refer(&mut orders, "user_id", 1, OnDelete::Cascade);
+    let mut case = case();
+    case.catalog = catalog(vec![users(), orders]);
+    case.policy.rules = vec![retention_policy::Rule {
+        subject_column: Some("user_id".to_owned()),
+        ..rule("orders", "orders")
+    }];
+    case.active.subjects = true;
+    assert_eq!(case.found(&calm()), []);
 }
 
 #[test]
