@@ -3,13 +3,18 @@
 //! A hold is kept by names, not by OIDs, so that it is still there after a dump was restored; a name that has ceased to
 //! exist is told ([`Structure::dangling`]) instead of protecting nothing.
 
+mod form;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pg_session::{DbError, Kind, Session, Sql};
+use pg_session::{DbError, Session, Sql};
 use tokio_postgres::Row;
 
 use crate::gate::{self, commit, undo};
+
+use form::as_printed;
+pub use form::{Misprinted, misprinted};
 
 /// A column of a table, by names as the catalog has them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
@@ -54,7 +59,7 @@ pub struct NewHold<'a> {
     /// See [`Hold::on`].
     pub on: Option<&'a HeldColumn>,
     /// The value, in any form that the column's type reads; it is stored as PostgreSQL prints it. A subject's key is
-    /// stored as it is given.
+    /// stored as it is given, since only a policy says where keys are: [`misprinted`] tells of one that can match nothing.
     pub value: &'a str,
     /// Why.
     pub reason: &'a str,
@@ -283,58 +288,6 @@ pub async fn structure(session: &Session) -> Result<Structure, DbError> {
         }
     }
     Ok(structure)
-}
-
-/// The value as the column's text will be when it is compared: `'0A'::uuid::text` has small letters, a `numeric(10,2)`
-/// two decimals. A value in another form would protect nothing.
-async fn as_printed(session: &Session, on: &HeldColumn, value: &str) -> Result<String, HoldError> {
-    let row = session
-        .maybe(
-            &Sql::text(
-                "SELECT a.attname IS NOT NULL, pg_catalog.format_type(a.atttypid, a.atttypmod), \
-                 t.typcategory = 'S', 'pg_catalog.bpchar'::pg_catalog.regtype IN (t.oid, t.typbasetype) \
-                 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-                 LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
-                 AND a.attname = ",
-            )
-            .param(on.column.as_str(), "text")
-            .raw(
-                " LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid WHERE c.relkind IN ('r', 'p') AND n.nspname = ",
-            )
-            .param(on.schema.as_str(), "text")
-            .raw(" AND c.relname = ")
-            .param(on.table.as_str(), "text"),
-        )
-        .await?
-        .ok_or_else(|| HoldError::NoTable {
-            schema: on.schema.clone(),
-            table: on.table.clone(),
-        })?;
-    if !row.try_get::<_, bool>(0).map_err(DbError::from)? {
-        return Err(HoldError::NoColumn { on: on.clone() });
-    }
-    let type_name: String = row.try_get(1).map_err(DbError::from)?;
-    // Text is text. A cast would cut what is too long for varchar(n), and then hold another row.
-    if row.try_get::<_, bool>(2).map_err(DbError::from)? {
-        let padded: bool = row.try_get(3).map_err(DbError::from)?;
-        return Ok(if padded { value.trim_end_matches(' ') } else { value }.to_owned());
-    }
-    let printed = session
-        .one(
-            &Sql::text("SELECT ")
-                .param(value, type_name.as_str())
-                .raw("::pg_catalog.text"),
-        )
-        .await;
-    match printed {
-        Ok(row) => Ok(row.try_get(0).map_err(DbError::from)?),
-        Err(source) if matches!(source.kind, Kind::Value | Kind::Constraint) => Err(HoldError::Value {
-            on: on.clone(),
-            type_name,
-            source,
-        }),
-        Err(error) => Err(error.into()),
-    }
 }
 
 async fn bump(session: &Session) -> Result<(), DbError> {

@@ -191,7 +191,7 @@ async fn examine(
     known: &Known,
     strict: bool,
 ) -> Result<Preflight, Failure> {
-    let facts = preflight::gather(session, catalog)
+    let facts = preflight::gather(session, catalog, holds)
         .await
         .map_err(failure::db("cannot look at the server's state"))?;
     let subject = Subject {

@@ -157,6 +157,41 @@ impl HoldRules {
         closure::subject_tables(self, deletes)
     }
 
+    /// The columns that subjects' keys are compared with, at the end of each way from a row to its subject.
+    pub fn subject_columns(&self) -> Vec<HeldColumn> {
+        let mut found: Vec<HeldColumn> = Vec::new();
+        for (oid, ways) in &self.subjects {
+            let Some(table) = self.tables.get(oid) else { continue };
+            for way in ways {
+                let (mut schema, mut name) = (&table.relation.schema, &table.relation.name);
+                let column = match way {
+                    SubjectWay::Column(column) => column,
+                    SubjectWay::Reach(reach) => {
+                        let mut at = reach;
+                        loop {
+                            match at {
+                                Reach::Column(column) => break column,
+                                Reach::Via { table, reach, .. } => {
+                                    (schema, name) = (&table.schema, &table.name);
+                                    at = reach;
+                                }
+                            }
+                        }
+                    }
+                };
+                let on = HeldColumn {
+                    schema: schema.clone(),
+                    table: name.clone(),
+                    column: column.clone(),
+                };
+                if !found.contains(&on) {
+                    found.push(on);
+                }
+            }
+        }
+        found
+    }
+
     /// Active holds on columns of tables that no rule and no foreign key of a governed table leads to. They hold
     /// nothing back in this policy; the plan says so.
     pub fn unrelated<'a>(&self, active: &'a Structure) -> Vec<&'a HeldColumn> {

@@ -1,5 +1,6 @@
 //! Owns what the server says beyond the catalog's picture. Made by hand in tests.
 
+use retention_store::hold::Misprinted;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the server says.
@@ -25,6 +26,8 @@ pub struct Facts {
     pub no_autovacuum: BTreeSet<u32>,
     /// Tables without a replica identity that are published with deletes (`.0`) or updates (`.1`).
     pub unidentified: BTreeMap<u32, Published>,
+    /// Active holds whose value is in a form that matches no row.
+    pub misprinted: Vec<Misprinted>,
     /// The tool's own schema.
     pub layout: LayoutState,
 }

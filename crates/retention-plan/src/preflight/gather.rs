@@ -2,8 +2,9 @@
 
 use super::facts::{Facts, LayoutState, Prepared, Published, Slot, Snapshot, Standby};
 use crate::catalog::Catalog;
+use crate::holds::HoldRules;
 use pg_session::{DbError, Session, Sql};
-use retention_store::{Layout, inspect};
+use retention_store::{Layout, hold, inspect};
 use std::collections::BTreeMap;
 
 /// What is asked of `pg_settings`. `pgaudit` and `auto_explain` write bound values too.
@@ -22,11 +23,11 @@ const SETTINGS: &[&str] = &[
     "wal_level",
 ];
 
-/// Asks.
+/// Asks. `holds`: for the columns that holds on subjects are compared with.
 ///
 /// # Errors
 /// The database's.
-pub async fn gather(session: &Session, catalog: &Catalog) -> Result<Facts, DbError> {
+pub async fn gather(session: &Session, catalog: &Catalog, holds: &HoldRules) -> Result<Facts, DbError> {
     let oids: Vec<String> = catalog.tables.keys().map(ToString::to_string).collect();
     let oids = oids.join(", ");
     let mut facts = Facts {
@@ -34,6 +35,9 @@ pub async fn gather(session: &Session, catalog: &Catalog) -> Result<Facts, DbErr
         layout: layout(session).await,
         ..Facts::default()
     };
+    if facts.layout == LayoutState::Ready {
+        facts.misprinted = hold::misprinted(session, &holds.subject_columns()).await?;
+    }
     let row = session
         .one(&Sql::text(format!(
             "SELECT r.rolsuper OR pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'), \

@@ -126,7 +126,7 @@ impl Preflight {
 pub fn judge(subject: &Subject<'_>, facts: &Facts) -> Preflight {
     let mut findings = server::findings(subject, facts);
     findings.extend(tables::findings(subject, facts));
-    findings.extend(rules::findings(subject));
+    findings.extend(rules::findings(subject, facts));
     let keys = rules::keys_in_log(subject, facts);
     findings.extend(keys.finding);
     findings.sort_by_key(|finding| finding.severity);

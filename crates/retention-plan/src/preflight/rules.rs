@@ -5,10 +5,12 @@ use super::facts::Facts;
 use super::{Finding, Severity, Subject};
 use crate::model::{Task, Work};
 use retention_policy::{Action, Condition, ErasureAction, Reach, TableName, Transform};
+use retention_store::hold::Misprinted;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn findings(subject: &Subject<'_>, facts: &Facts) -> Vec<Finding> {
     let mut found = drift(subject);
+    found.extend(facts.misprinted.iter().map(misprinted));
     for on in &subject.active.dangling {
         found.push(Finding::new(
             Severity::Refused,
@@ -79,6 +81,36 @@ fn unreachable(subject: &Subject<'_>) -> Vec<Finding> {
             .of(&task.rule)
         })
         .collect()
+}
+
+/// A hold that matches nothing because of its value's form. What a subject's hold has is never shown: it names a person.
+fn misprinted(hold: &Misprinted) -> Finding {
+    let Misprinted {
+        id,
+        on,
+        type_name,
+        printed,
+        subject,
+    } = hold;
+    let whose = if *subject { "a subject's key" } else { "a value" };
+    let what = match printed {
+        None => format!("has {whose} that is none of the type {type_name}, which {on} is"),
+        Some(printed) if !subject => {
+            format!("has {whose} that is not as {on} ({type_name}) has it, which would be {printed:?}")
+        }
+        Some(_) => format!(
+            "has {whose} that is not as {on} ({type_name}) prints it, as in 04 for 4 or large letters in a UUID"
+        ),
+    };
+    Finding::new(
+        Severity::Refused,
+        "hold-value-form",
+        format!("hold {id}"),
+        format!(
+            "it {what}: it would match no row and protect nothing; place it anew in the right form (`retention-job hold add`), \
+             then release this one (`retention-job hold release {id}`)"
+        ),
+    )
 }
 
 /// Columns of governed tables that the policy neither uses nor keeps. A table is looked at when a rule has

@@ -7,7 +7,7 @@ use crate::fixture::{catalog, policy, refer, rule, table};
 use crate::model::{Leaf, Strategy, TaskKind, Work};
 use pg_session::Sql;
 use retention_policy::{Action, Transform};
-use retention_store::hold::HeldColumn;
+use retention_store::hold::{HeldColumn, Misprinted};
 
 fn calm() -> Facts {
     Facts {
@@ -403,6 +403,39 @@ fn rows_that_keys_tie_to_a_subject_are_reached() {
     }];
     case.active.subjects = true;
     assert_eq!(case.found(&calm()), []);
+}
+
+#[test]
+fn a_hold_whose_value_matches_nothing_is_refused_and_subjects_are_not_named() {
+    let hold = |printed: Option<&str>, subject| Misprinted {
+        id: 12,
+        on: HeldColumn {
+            schema: "public".to_owned(),
+            table: "users".to_owned(),
+            column: "id".to_owned(),
+        },
+        type_name: "bigint".to_owned(),
+        printed: printed.map(str::to_owned),
+        subject,
+    };
+    for (hold, shows) in [
+        (hold(Some("4711"), false), true),
+        (hold(Some("4711"), true), false),
+        (hold(None, true), false),
+        (hold(None, false), false),
+    ] {
+        let facts = Facts {
+            misprinted: vec![hold],
+            ..calm()
+        };
+        let preflight = case().judge(&facts);
+        let finding = preflight.refused().next().unwrap();
+        assert_eq!((finding.code, finding.object.as_str()), ("hold-value-form", "hold 12"));
+        for part in ["public.users.id", "bigint", "hold release 12"] {
+            assert!(finding.message.contains(part), "{}", finding.message);
+        }
+        assert_eq!(finding.message.contains("4711"), shows, "{}", finding.message);
+    }
 }
 
 #[test]

@@ -6,19 +6,24 @@ use retention_plan::holds::HoldRules;
 use retention_plan::preflight::{Preflight, Severity, Subject, facts::LayoutState, gather, judge};
 use retention_plan::resolve::{Keys, resolve};
 use retention_policy::{Policy, Transform};
-use retention_store::hold::Structure;
+use retention_store::hold::{self, NewHold, Structure};
+use std::time::Duration;
 
 async fn look(db: &Db, policy: &Policy, of: &str) -> Preflight {
     let catalog = db.catalog(&[of]).await;
     let tasks = resolve(policy, &catalog, now(), &Keys::default()).unwrap().tasks;
     let holds = HoldRules::new(&catalog, policy);
-    let facts = gather(&db.session, &catalog).await.unwrap();
+    let facts = gather(&db.session, &catalog, &holds).await.unwrap();
+    let active = match facts.layout {
+        LayoutState::Ready => hold::structure(&db.session).await.unwrap(),
+        _ => Structure::default(),
+    };
     let subject = Subject {
         catalog: &catalog,
         policy,
         tasks: &tasks,
         holds: &holds,
-        active: &Structure::default(),
+        active: &active,
         strict: false,
     };
     judge(&subject, &facts)
@@ -44,7 +49,9 @@ pub async fn every_question_is_answered(major: Major) {
     retention_store::ensure(&db.session).await.unwrap();
     assert_eq!(codes(&look(&db, &policy, "ev").await), []);
     let catalog = db.catalog(&["ev"]).await;
-    let facts = gather(&db.session, &catalog).await.unwrap();
+    let facts = gather(&db.session, &catalog, &HoldRules::new(&catalog, &policy))
+        .await
+        .unwrap();
     assert_eq!(facts.setting("log_parameter_max_length"), Some("-1"));
     assert!(facts.sees_all && facts.may_silence);
     assert_eq!(facts.layout, LayoutState::Ready);
@@ -111,7 +118,9 @@ pub async fn a_snapshot_is_seen_with_who_has_it(major: Major) {
         .await
         .unwrap();
     let catalog = db.catalog(&["ev"]).await;
-    let facts = gather(&db.session, &catalog).await.unwrap();
+    let facts = gather(&db.session, &catalog, &HoldRules::new(&catalog, &policy(vec![])))
+        .await
+        .unwrap();
     let theirs = facts
         .snapshots
         .iter()
@@ -138,10 +147,11 @@ pub async fn a_role_without_rights_is_told_what_it_cannot_see(major: Major) {
         [(Severity::Refused, "schema"), (Severity::Note, "blind")]
     );
     let catalog = db.catalog(&["ev"]).await;
-    assert!(!gather(&db.session, &catalog).await.unwrap().may_silence);
+    let holds = HoldRules::new(&catalog, &policy);
+    assert!(!gather(&db.session, &catalog, &holds).await.unwrap().may_silence);
     // And a key of hmac would be logged, were statements logged.
     policy.rules = vec![anonymise(policy.rules[0].clone(), &[("mail", Transform::Hmac)])];
-    let mut facts = gather(&db.session, &catalog).await.unwrap();
+    let mut facts = gather(&db.session, &catalog, &holds).await.unwrap();
     facts.settings.insert("log_statement".to_owned(), "all".to_owned());
     let holds = HoldRules::new(&catalog, &policy);
     let subject = Subject {
@@ -157,4 +167,59 @@ pub async fn a_role_without_rights_is_told_what_it_cannot_see(major: Major) {
             .refused()
             .any(|finding| finding.code == "key-in-log")
     );
+}
+
+pub async fn a_hold_on_a_subject_is_void_nowhere(major: Major) {
+    let db = db(
+        major,
+        "CREATE TABLE ev (id int PRIMARY KEY, at timestamptz, who uuid); CREATE TABLE p (id int PRIMARY KEY)",
+    )
+    .await;
+    retention_store::ensure(&db.session).await.unwrap();
+    let key = "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11";
+    let place = async |value: &str| {
+        let new = NewHold {
+            on: None,
+            value,
+            reason: "test",
+            placed_by: None,
+        };
+        hold::add(&db.session, &new, Duration::from_secs(5)).await.unwrap().id
+    };
+    let release = async |id| {
+        hold::release(&db.session, id, None, None, Duration::from_secs(5))
+            .await
+            .unwrap()
+    };
+    let mut rules = policy(vec![aged("r", "ev", "at", 90)]);
+    let small = place(&key.to_lowercase()).await;
+    for changing in [false, true] {
+        let mut rules = rules.clone();
+        if changing {
+            rules.rules = vec![anonymise(rules.rules[0].clone(), &[("who", Transform::Null)])];
+        }
+        let found = look(&db, &rules, "ev").await;
+        assert!(
+            codes(&found).contains(&(Severity::Refused, "hold-subject-unreachable")),
+            "{:?}",
+            found.findings
+        );
+    }
+    rules.rules[0].subject_column = Some("who".to_owned());
+    assert_eq!(codes(&look(&db, &rules, "ev").await), []);
+    // The same key, but as PostgreSQL does not print it; and one that is no UUID at all.
+    release(small).await;
+    for (value, right) in [(key, false), ("04", false), (&key.to_lowercase(), true)] {
+        let id = place(value).await;
+        let found = look(&db, &rules, "ev").await;
+        if right {
+            assert_eq!(codes(&found), []);
+        } else {
+            assert_eq!(codes(&found), [(Severity::Refused, "hold-value-form")], "{value}");
+            let told = found.findings[0].to_string();
+            assert!(told.contains(&format!("hold {id}")) && told.contains("uuid"), "{told}");
+            assert!(!told.to_lowercase().contains("a0eebc99"), "{told}");
+        }
+        release(id).await;
+    }
 }

@@ -174,6 +174,64 @@ async fn values_are_kept_as_the_column_prints_them() {
     }
 }
 
+#[tokio::test]
+async fn a_value_in_a_form_that_matches_nothing_is_told() {
+    let (_database, session) = Database::ready().await;
+    session
+        .batch("CREATE TABLE public.t (id int, u uuid, who text, c char(5), n text); CREATE TABLE public.s (key text)")
+        .await
+        .unwrap();
+    let (id, u) = (column("public", "t", "id"), column("public", "t", "u"));
+    let mut ids = Vec::new();
+    for (on, value) in [
+        (None, "04"),
+        (None, "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11"),
+        (None, "7"),
+        (Some(column("public", "t", "n")), "007"),
+        (Some(column("public", "t", "n")), "8"),
+        (Some(column("public", "t", "c")), "x  "),
+    ] {
+        ids.push(
+            hold::add(&session, &new(on.as_ref(), value), PATIENCE)
+                .await
+                .unwrap()
+                .id,
+        );
+    }
+    let told = |found: Vec<hold::Misprinted>| -> Vec<(i64, String, Option<String>, bool)> {
+        found
+            .into_iter()
+            .map(|hold| (hold.id, hold.on.column, hold.printed, hold.subject))
+            .collect()
+    };
+    // Nobody asked where subjects are, and keys that are text are what they are.
+    for subjects in [&[][..], &[column("public", "s", "key"), column("public", "gone", "x")]] {
+        assert_eq!(hold::misprinted(&session, subjects).await.unwrap(), []);
+    }
+    assert_eq!(
+        told(hold::misprinted(&session, std::slice::from_ref(&id)).await.unwrap()),
+        [
+            (ids[0], "id".to_owned(), Some("4".to_owned()), true),
+            (ids[1], "id".to_owned(), None, true),
+        ]
+    );
+    hold::release(&session, ids[0], None, None, PATIENCE).await.unwrap();
+    hold::release(&session, ids[2], None, None, PATIENCE).await.unwrap();
+    let small = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11".to_owned();
+    assert_eq!(
+        told(hold::misprinted(&session, &[u]).await.unwrap()),
+        [(ids[1], "u".to_owned(), Some(small), true)]
+    );
+    // The column became another type after its holds were placed.
+    session
+        .batch("ALTER TABLE public.t ALTER n TYPE int USING n::int")
+        .await
+        .unwrap();
+    let found = hold::misprinted(&session, &[]).await.unwrap();
+    assert_eq!((found.len(), found[0].type_name.as_str()), (1, "integer"));
+    assert_eq!(told(found), [(ids[3], "n".to_owned(), Some("7".to_owned()), false)]);
+}
+
 fn type_of(name: &str) -> &'static str {
     match name {
         "u" => "uuid",
