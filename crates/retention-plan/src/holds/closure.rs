@@ -8,8 +8,8 @@ use super::graph::Step;
 use super::nested::Nested;
 use super::own::terms;
 use super::recursive;
-use super::{HoldError, HoldRules};
-use crate::catalog::Table;
+use super::{HoldError, HoldRules, SubjectWay};
+use crate::catalog::{RelationKind, Table};
 use pg_session::Sql;
 use retention_store::hold::Structure;
 use std::collections::BTreeSet;
@@ -67,11 +67,37 @@ pub(super) fn predicate(
 ) -> Result<Option<Sql>, HoldError> {
     let table = rules.table(oid)?;
     let live = Live::find(rules, active, deletes);
-    let any = match Nested::new(rules, active, &live).held(table, deletes)? {
+    let mut any = match Nested::new(rules, active, &live).held(table, deletes)? {
         Some(any) => any,
         None => recursive::held(rules, active, &live, table, deletes)?,
     };
+    let by_itself = terms(rules, active, table, "t")?.len() == any.len() && !reaches(rules, active, table);
+    if !any.is_empty() && !by_itself && table.kind != RelationKind::Partitioned {
+        any.insert(0, changed(table));
+    }
     Ok(or(&any).map(|any| Sql::text("COALESCE(").append(&any).raw(", false)")))
+}
+
+/// The row has another version than our snapshot has: somebody changed it while we waited for its lock, and PostgreSQL looks
+/// at our conditions again (READ COMMITTED). It does so with the new version as `t`, but whatever is looked up in other tables,
+/// or by where the row lies, is as it was before, and what a `WITH` found is not even looked up again. So nobody knows whether
+/// the row is held: it is, for this statement. The next sweep sees it as it is now.
+///
+/// `= ANY (ARRAY [...])`, because of `=` alone the planner may make a hash of the whole table.
+fn changed(table: &Table) -> Sql {
+    Sql::text(format!(
+        "NOT EXISTS (SELECT 1 FROM {} AS s WHERE s.ctid = ANY (ARRAY[t.ctid]) AND s.tableoid = t.tableoid)",
+        table.relation.quoted()
+    ))
+}
+
+/// Whether the way to a row's subject leads through other tables.
+fn reaches(rules: &HoldRules, active: &Structure, table: &Table) -> bool {
+    active.subjects
+        && rules.parts(table).iter().any(|part| {
+            let ways = rules.subjects.get(&part.table.relation.oid);
+            ways.is_some_and(|ways| ways.iter().any(|way| matches!(way, SubjectWay::Reach(_))))
+        })
 }
 
 /// The seeds, and every table from which a step leads to one of them.

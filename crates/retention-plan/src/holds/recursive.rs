@@ -4,12 +4,12 @@
 //! ```text
 //! d: the row, and all that (when it is deleted) goes along, by foreign keys downwards
 //! u: these, and all that they refer to
-//! held: one of u is held by itself
+//! held: the row says so itself, or one of u is held by itself
 //! ```
 
 use super::closure::{Live, or};
 use super::graph::Step;
-use super::own::direct;
+use super::own::{direct, terms};
 use super::{HoldError, HoldRules};
 use crate::catalog::{RelationKind, Table};
 use pg_session::{Sql, quote_ident};
@@ -41,7 +41,8 @@ pub(super) fn held(
     let down = steps(rules, &below.keys, false, "d")?;
     let up = steps(rules, &above.keys, true, "u")?;
     let start = "SELECT t.tableoid AS o, t.ctid AS c";
-    let mut any = Vec::new();
+    // First what the row says itself: that is cheap, and needs no query.
+    let mut any = terms(rules, active, table, "t")?;
     if deletes {
         let tables = own(rules, active, "u")?;
         any.extend(or(&tables).map(|own| {

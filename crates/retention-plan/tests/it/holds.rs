@@ -371,3 +371,82 @@ pub async fn held_rows_are_those_of_a_naive_model(major: Major) {
         }
     }
 }
+
+/// Somebody changes a row so that it is held, and our statement waits for it: PostgreSQL then looks at our conditions again,
+/// with the row's new version, but with the snapshot from before.
+pub async fn a_row_that_becomes_held_while_we_wait_for_it_stays(major: Major) {
+    let db = with_schema(
+        major,
+        "CREATE TABLE people (id int PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'free'), (9, 'held');
+         CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree ON DELETE CASCADE, owner text, boss int REFERENCES people, note text);
+         CREATE TABLE plain (id int PRIMARY KEY, owner text, boss int REFERENCES people, note text);
+         CREATE TABLE kept (id int, boss int, up int, owner text, note text, UNIQUE (id, boss),
+             FOREIGN KEY (up, boss) REFERENCES kept (id, boss)) PARTITION BY LIST (boss);
+         CREATE TABLE kept_1 PARTITION OF kept FOR VALUES IN (1); CREATE TABLE kept_9 PARTITION OF kept FOR VALUES IN (9)",
+    )
+    .await;
+    let catalog = db.catalog(&["people", "tree", "plain", "kept"]).await;
+    place(&db, Some(("people", "name")), "held").await;
+    for of in ["tree", "plain", "kept"] {
+        place(&db, Some((of, "owner")), "me").await;
+    }
+    let rules = HoldRules::new(&catalog, &policy(vec![]));
+    let active = hold::structure(&db.session).await.unwrap();
+    let (theirs, looking) = (db.session_of("postgres").await, db.session_of("postgres").await);
+    let waiting = Sql::text(
+        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a USING (pid) WHERE NOT l.granted \
+         AND a.datname = pg_catalog.current_database()",
+    );
+    for (of, leaf, change) in [
+        ("tree", "tree", "owner = 'me'"),
+        ("tree", "tree", "boss = 9"),
+        ("tree", "tree", "boss = 10"),
+        ("tree", "tree", "up = 2"),
+        ("plain", "plain", "owner = 'me'"),
+        ("plain", "plain", "boss = 9"),
+        ("plain", "plain", "boss = 10"),
+        ("kept", "kept_1", "owner = 'me'"),
+        ("kept", "kept_1", "up = 2"),
+    ] {
+        for deletes in [true, false] {
+            let fresh = format!(
+                "TRUNCATE tree, plain, kept; DELETE FROM people WHERE id = 10; INSERT INTO {of} (id, boss) VALUES (1, 1), (2, 1);"
+            );
+            db.run(&format!("{fresh} UPDATE {of} SET owner = 'me' WHERE id = 2"))
+                .await;
+            let oid = catalog.find("public", leaf).unwrap().relation.oid;
+            let held = rules.predicate(oid, deletes, &active).unwrap().unwrap();
+            let recursive = held.shown().contains("RECURSIVE");
+            assert_eq!(recursive, of != "plain", "{}", held.shown());
+            let head = if deletes {
+                format!("DELETE FROM ONLY {leaf} AS t")
+            } else {
+                format!("UPDATE ONLY {leaf} AS t SET note = 'gone'")
+            };
+            let ours = Sql::text(head.replacen("ONLY ", "ONLY public.", 1))
+                .raw(" WHERE t.id = 1 AND NOT ")
+                .append(&held);
+            theirs
+                .batch(&format!(
+                    "BEGIN; INSERT INTO public.people VALUES (10, 'held'); UPDATE public.{of} SET {change} WHERE id = 1"
+                ))
+                .await
+                .unwrap();
+            let commit = async {
+                while looking.one(&waiting).await.unwrap().get::<_, i64>(0) == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                theirs.batch("COMMIT").await.unwrap();
+            };
+            let (touched, ()) = tokio::join!(db.session.execute(&ours), commit);
+            assert_eq!(touched.unwrap(), 0, "{of}, {change}, deletes: {deletes}");
+            // And it is the hold that keeps it: without one the row is taken.
+            db.run(&fresh).await;
+            assert_eq!(
+                db.session.execute(&ours).await.unwrap(),
+                1,
+                "{of}, {change}, deletes: {deletes}"
+            );
+        }
+    }
+}

@@ -81,6 +81,7 @@ fn main() -> ExitCode {
         holds::partitions_inheritance_and_holds_on_either,
         holds::a_hold_whose_column_was_renamed_stops_everything,
         holds::held_rows_are_those_of_a_naive_model,
+        holds::a_row_that_becomes_held_while_we_wait_for_it_stays,
         preflight::every_question_is_answered,
         preflight::what_tables_have_is_found,
         preflight::a_published_table_that_postgres_would_refuse_is_refused,
