@@ -41,7 +41,7 @@ pub(crate) struct Prepared {
     pub(crate) holds: HoldRules,
     pub(crate) findings: Vec<Finding>,
     pub(crate) notes: Vec<String>,
-    /// Sessions that send the HMAC key must keep it out of the server's log.
+    /// Sessions that send the HMAC key or keys of subjects must keep them out of the server's log.
     pub(crate) silent_parameters: bool,
     /// `None`: nothing was counted.
     pub(crate) plan: Option<Plan>,
@@ -220,7 +220,7 @@ async fn examine(
         session
             .batch("SET log_parameter_max_length = 0")
             .await
-            .map_err(failure::db("cannot keep the HMAC key out of the server's log"))?;
+            .map_err(failure::db("cannot keep keys out of the server's log (log_parameter_max_length)"))?;
     }
     Ok(preflight)
 }

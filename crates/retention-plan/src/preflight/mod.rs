@@ -109,7 +109,7 @@ pub struct Preflight {
     /// Somebody keeps row versions from being pruned; see [`crate::strategy::LeafFacts::old_snapshot`].
     pub old_snapshot: bool,
     /// The server would log bound values, and we may tell it not to: the session must run
-    /// `SET log_parameter_max_length = 0` before it sends a key.
+    /// `SET log_parameter_max_length = 0` before it sends a key, of hmac or of a subject.
     pub silence_parameters: bool,
 }
 
@@ -127,13 +127,13 @@ pub fn judge(subject: &Subject<'_>, facts: &Facts) -> Preflight {
     let mut findings = server::findings(subject, facts);
     findings.extend(tables::findings(subject, facts));
     findings.extend(rules::findings(subject, facts));
-    let keys = rules::keys_in_log(subject, facts);
-    findings.extend(keys.finding);
+    let values = rules::values_in_log(subject, facts);
+    findings.extend(values.findings);
     findings.sort_by_key(|finding| finding.severity);
     findings.dedup();
     Preflight {
         findings,
         old_snapshot: !server::horizon(facts).is_empty(),
-        silence_parameters: keys.silence,
+        silence_parameters: values.silence,
     }
 }

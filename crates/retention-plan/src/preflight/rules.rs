@@ -4,7 +4,7 @@
 use super::facts::Facts;
 use super::{Finding, Severity, Subject};
 use crate::model::{Task, Work};
-use retention_policy::{Action, Condition, ErasureAction, Reach, TableName, Transform};
+use retention_policy::{Action, Condition, ErasureAction, Policy, Reach, TableName, Transform};
 use retention_store::hold::Misprinted;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -202,81 +202,104 @@ fn of_conditions(conditions: &[Condition]) -> impl Iterator<Item = &str> {
     conditions.iter().map(|condition| condition.column.as_str())
 }
 
-/// See [`keys_in_log`].
-pub(super) struct KeysInLog {
-    pub(super) finding: Option<Finding>,
+/// See [`values_in_log`].
+pub(super) struct ValuesInLog {
+    pub(super) findings: Vec<Finding>,
     pub(super) silence: bool,
 }
 
-/// `hmac` sends its key as a bound value, and a server may be set to write bound values to its log.
-pub(super) fn keys_in_log(subject: &Subject<'_>, facts: &Facts) -> KeysInLog {
-    let nothing = KeysInLog {
-        finding: None,
-        silence: false,
+/// `hmac` sends its key as a bound value, and erasures the keys of subjects; a server may be set to write bound values to its
+/// log. Where we may, we tell it not to. A key of hmac in the log would undo the work, so that is refused; a subject's key is
+/// told.
+pub(super) fn values_in_log(subject: &Subject<'_>, facts: &Facts) -> ValuesInLog {
+    let erasure = subject.policy.erasure.is_some();
+    let hmac = uses_hmac(subject.policy);
+    if !hmac && !erasure {
+        return ValuesInLog {
+            findings: Vec::new(),
+            silence: false,
+        };
+    }
+    let mut leaks = leaks(facts);
+    let by_statements = logged_by(facts).filter(|_| facts.setting("log_parameter_max_length") != Some("0"));
+    if let Some(setting) = by_statements.filter(|_| !facts.may_silence) {
+        leaks.push(Leak {
+            setting,
+            what: setting,
+            todo: "ALTER ROLE ... SET log_parameter_max_length = 0 for this role",
+        });
+    }
+    let found = |leak: &Leak| {
+        let Leak { setting, what, todo } = leak;
+        if hmac {
+            Finding::new(
+                Severity::Refused,
+                "key-in-log",
+                *setting,
+                format!("a rule uses hmac, whose key the server would write to its log ({what}); {todo}"),
+            )
+        } else {
+            Finding::new(
+                Severity::Warning,
+                "subject-in-log",
+                *setting,
+                format!("the policy erases subjects, whose keys the server would write to its log ({what}); {todo}"),
+            )
+        }
     };
+    ValuesInLog {
+        findings: leaks.iter().map(found).collect(),
+        silence: by_statements.is_some() && facts.may_silence,
+    }
+}
+
+fn uses_hmac(policy: &Policy) -> bool {
     let hmac = |set: &BTreeMap<String, Transform>| set.values().any(|transform| *transform == Transform::Hmac);
-    let by_rule = subject.policy.rules.iter().any(|rule| match &rule.action {
+    let by_rule = policy.rules.iter().any(|rule| match &rule.action {
         Action::Anonymise(set) => hmac(set),
         Action::Delete | Action::DetachPartition => false,
     });
-    let by_erasure = subject
-        .policy
+    let by_erasure = policy
         .erasure
         .iter()
         .flat_map(|erasure| &erasure.tables)
         .any(|table| matches!(&table.action, ErasureAction::Anonymise(set) if hmac(set)));
-    if !by_rule && !by_erasure {
-        return nothing;
-    }
-    let refused = |setting: &str, what: &str, todo: &str| KeysInLog {
-        finding: Some(Finding::new(
-            Severity::Refused,
-            "key-in-log",
-            setting,
-            format!("a rule uses hmac, whose key the server would write to its log ({what}); {todo}"),
-        )),
-        silence: false,
-    };
-    // These write bound values in their own way, which no setting of ours stops.
+    by_rule || by_erasure
+}
+
+/// A way of bound values into the log.
+struct Leak {
+    setting: &'static str,
+    what: &'static str,
+    todo: &'static str,
+}
+
+/// Those that write bound values in their own way, which no setting of ours stops.
+fn leaks(facts: &Facts) -> Vec<Leak> {
+    let mut found = Vec::new();
     if facts.setting("pgaudit.log_parameter") == Some("on") {
-        return refused(
-            "pgaudit.log_parameter",
-            "pgaudit.log_parameter = on",
-            "switch it off for this role: ALTER ROLE ... SET pgaudit.log_parameter = off",
-        );
+        found.push(Leak {
+            setting: "pgaudit.log_parameter",
+            what: "pgaudit.log_parameter = on",
+            todo: "switch it off for this role: ALTER ROLE ... SET pgaudit.log_parameter = off",
+        });
     }
-    let explained = facts
-        .setting("auto_explain.log_parameter_max_length")
-        .is_some_and(|length| length != "0");
-    if explained && logs_from(facts.setting("auto_explain.log_min_duration")) {
-        return refused(
-            "auto_explain.log_parameter_max_length",
-            "auto_explain logs statements with their values",
-            "ALTER ROLE ... SET auto_explain.log_parameter_max_length = 0",
-        );
+    let not_zero = |name| facts.setting(name).is_some_and(|length| length != "0");
+    if not_zero("auto_explain.log_parameter_max_length") && logs_from(facts.setting("auto_explain.log_min_duration")) {
+        found.push(Leak {
+            setting: "auto_explain.log_parameter_max_length",
+            what: "auto_explain logs statements with their values",
+            todo: "ALTER ROLE ... SET auto_explain.log_parameter_max_length = 0",
+        });
     }
-    let on_error = facts
-        .setting("log_parameter_max_length_on_error")
-        .is_some_and(|length| length != "0");
-    if on_error {
-        return refused(
-            "log_parameter_max_length_on_error",
-            "log_parameter_max_length_on_error is not 0",
-            "ALTER ROLE ... SET log_parameter_max_length_on_error = 0",
-        );
+    if not_zero("log_parameter_max_length_on_error") {
+        found.push(Leak {
+            setting: "log_parameter_max_length_on_error",
+            what: "log_parameter_max_length_on_error is not 0",
+            todo: "ALTER ROLE ... SET log_parameter_max_length_on_error = 0",
+        });
     }
-    match logged_by(facts).filter(|_| facts.setting("log_parameter_max_length") != Some("0")) {
-        Some(setting) if !facts.may_silence => refused(
-            setting,
-            setting,
-            "ALTER ROLE ... SET log_parameter_max_length = 0 for this role",
-        ),
-        Some(_) => KeysInLog {
-            finding: None,
-            silence: true,
-        },
-        None => nothing,
-    }
+    found
 }
 
 /// The setting by which statements get into the log, with their values.

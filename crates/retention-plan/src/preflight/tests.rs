@@ -492,3 +492,60 @@ fn a_key_never_gets_into_the_log() {
     facts.settings.insert("log_statement".to_owned(), "all".to_owned());
     assert_eq!(case.found(&facts), []);
 }
+
+#[test]
+fn keys_of_subjects_stay_out_of_the_log_where_that_can_be() {
+    let mut case = case();
+    case.policy.erasure = Some(retention_policy::Erasure {
+        subject: retention_policy::SubjectTable {
+            table: retention_policy::TableName {
+                schema: "public".to_owned(),
+                name: "users".to_owned(),
+            },
+            key: "id".to_owned(),
+            requested: Vec::new(),
+            completed: None,
+        },
+        tables: Vec::new(),
+    });
+    let with = |settings: &[(&str, &str)], may_silence: bool| {
+        let mut facts = Facts { may_silence, ..calm() };
+        for (name, value) in settings {
+            facts.settings.insert((*name).to_owned(), (*value).to_owned());
+        }
+        let preflight = case.judge(&facts);
+        let told: Vec<String> = preflight
+            .findings
+            .iter()
+            .map(|finding| {
+                assert_eq!((finding.severity, finding.code), (Severity::Warning, "subject-in-log"));
+                assert!(finding.message.contains("ALTER ROLE"), "{}", finding.message);
+                finding.object.clone()
+            })
+            .collect();
+        (told, preflight.silence_parameters)
+    };
+    let nothing: Vec<String> = Vec::new();
+    let statements = ("log_statement", "all");
+    assert_eq!(with(&[], true), (nothing.clone(), false));
+    assert_eq!(with(&[statements], true), (nothing, true));
+    assert_eq!(with(&[statements], false), (vec!["log_statement".to_owned()], false));
+    // What cannot be had is told, and what can be had is done all the same.
+    assert_eq!(
+        with(
+            &[
+                statements,
+                ("log_parameter_max_length_on_error", "-1"),
+                ("pgaudit.log_parameter", "on")
+            ],
+            true
+        ),
+        (
+            vec![
+                "pgaudit.log_parameter".to_owned(),
+                "log_parameter_max_length_on_error".to_owned()
+            ],
+            true
+        )
+    );
+}
