@@ -20,6 +20,7 @@ const SETTINGS: &[&str] = &[
     "log_statement",
     "log_transaction_sample_rate",
     "pgaudit.log_parameter",
+    "track_counts",
     "wal_level",
 ];
 

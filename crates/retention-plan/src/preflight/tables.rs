@@ -4,6 +4,8 @@ use super::facts::Facts;
 use super::{Finding, Severity, Subject};
 use crate::catalog::{Table, Trigger};
 use crate::model::{Task, Work};
+use crate::resolve::cascades_to;
+use retention_policy::ErasureAction;
 
 pub(super) fn findings(subject: &Subject<'_>, facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -18,7 +20,50 @@ pub(super) fn findings(subject: &Subject<'_>, facts: &Facts) -> Vec<Finding> {
         }
         found.extend(of_task.into_iter().map(|finding| finding.of(&task.rule)));
     }
+    found.extend(uncounted(subject, facts));
     found
+}
+
+/// Rows that go along by foreign keys are counted by the server's statistics of the transaction. Without them a receipt would
+/// say that none went.
+fn uncounted(subject: &Subject<'_>, facts: &Facts) -> Vec<Finding> {
+    if facts.setting("track_counts") != Some("off") {
+        return Vec::new();
+    }
+    let by_rules = subject
+        .tasks
+        .iter()
+        .filter(|task| !task.cascades_to.is_empty())
+        .map(|task| (task.rule.clone(), task.table.shown(), task.cascades_to.len()));
+    let by_erasure = subject
+        .policy
+        .erasure
+        .iter()
+        .flat_map(|erasure| &erasure.tables)
+        .filter(|part| matches!(part.action, ErasureAction::Delete))
+        .filter_map(|part| subject.catalog.find(&part.table.schema, &part.table.name))
+        .map(|table| {
+            let along = cascades_to(subject.catalog, &subject.catalog.leaves(table.relation.oid));
+            let shown = table.relation.shown();
+            (format!("erasure:{shown}"), shown, along.len())
+        })
+        .filter(|(_, _, along)| *along > 0);
+    by_rules
+        .chain(by_erasure)
+        .map(|(rule, shown, along)| {
+            Finding::new(
+                Severity::Refused,
+                "track-counts-off",
+                &shown,
+                format!(
+                    "track_counts is off, and foreign keys delete or change rows of {along} other tables or partitions when rows \
+                     of {shown} go: nobody could say how many; let a superuser run ALTER ROLE ... SET track_counts = on for this \
+                     role, or switch it on for the server"
+                ),
+            )
+            .of(&rule)
+        })
+        .collect()
 }
 
 fn deletes(task: &Task) -> bool {

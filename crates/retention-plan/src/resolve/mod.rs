@@ -26,6 +26,8 @@ mod scope;
 mod tests;
 mod transform;
 
+pub(crate) use children::cascades_to;
+
 pub use erasure::{ReachedTable, ResolvedErasure, erasure_task, erasure_tasks};
 pub use error::{Problem, ResolveError};
 pub use keys::{HmacKey, Keys};

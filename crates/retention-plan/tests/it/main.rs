@@ -88,6 +88,7 @@ fn main() -> ExitCode {
         preflight::a_snapshot_is_seen_with_who_has_it,
         preflight::a_role_without_rights_is_told_what_it_cannot_see,
         preflight::a_hold_on_a_subject_is_void_nowhere,
+        preflight::without_counts_nothing_may_go_along,
         subjects::everything_of_a_subject_goes_and_nothing_else,
         subjects::a_chain_that_does_not_fit_is_told,
         survey::counts_are_exact_and_totals_only_where_they_are_needed,

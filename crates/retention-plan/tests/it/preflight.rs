@@ -1,11 +1,11 @@
 //! What a real server says, and what follows from it.
 
-use crate::support::{Db, aged, anonymise, db, now, policy};
+use crate::support::{Db, aged, anonymise, db, erasure, now, policy, table};
 use pg_cluster::Major;
 use retention_plan::holds::HoldRules;
 use retention_plan::preflight::{Preflight, Severity, Subject, facts::LayoutState, gather, judge};
 use retention_plan::resolve::{Keys, resolve};
-use retention_policy::{Policy, Transform};
+use retention_policy::{ErasureAction, ErasureTable, OnChildren, Policy, Reach, Transform};
 use retention_store::hold::{self, NewHold, Structure};
 use std::time::Duration;
 
@@ -222,4 +222,40 @@ pub async fn a_hold_on_a_subject_is_void_nowhere(major: Major) {
         }
         release(id).await;
     }
+}
+
+pub async fn without_counts_nothing_may_go_along(major: Major) {
+    let mut db = db(
+        major,
+        "CREATE TABLE ev (id int PRIMARY KEY, at timestamptz); CREATE TABLE lone (id int PRIMARY KEY, at timestamptz);
+         CREATE TABLE line (id int PRIMARY KEY, ev int REFERENCES ev ON DELETE CASCADE); CREATE INDEX ON line (ev)",
+    )
+    .await;
+    retention_store::ensure(&db.session).await.unwrap();
+    let with_lines = policy(vec![aged("r", "ev", "at", 90)]);
+    assert_eq!(codes(&look(&db, &with_lines, "ev").await), []);
+    db.run("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET track_counts = off'; END $$")
+        .await;
+    db.session = db.session_of("postgres").await;
+    let found = look(&db, &with_lines, "ev").await;
+    assert_eq!(codes(&found), [(Severity::Refused, "track-counts-off")]);
+    assert_eq!(found.findings[0].rule.as_deref(), Some("r"));
+    assert_eq!(
+        codes(&look(&db, &policy(vec![aged("r", "lone", "at", 90)]), "lone").await),
+        []
+    );
+    // Erasures take rows along too.
+    let mut erasing = policy(vec![]);
+    let mut subject = erasure("ev", "id");
+    subject.tables = vec![ErasureTable {
+        table: table("ev"),
+        action: ErasureAction::Delete,
+        reach: Reach::Column("id".to_owned()),
+        on_children: OnChildren::Cascade,
+        allow_no_primary_key: false,
+    }];
+    erasing.erasure = Some(subject);
+    let found = look(&db, &erasing, "ev").await;
+    assert_eq!(codes(&found), [(Severity::Refused, "track-counts-off")]);
+    assert_eq!(found.findings[0].rule.as_deref(), Some("erasure:public.ev"));
 }
