@@ -220,7 +220,9 @@ async fn examine(
         session
             .batch("SET log_parameter_max_length = 0")
             .await
-            .map_err(failure::db("cannot keep keys out of the server's log (log_parameter_max_length)"))?;
+            .map_err(failure::db(
+                "cannot keep keys out of the server's log (log_parameter_max_length)",
+            ))?;
     }
     Ok(preflight)
 }

@@ -415,9 +415,9 @@ pub async fn a_row_that_becomes_held_while_we_wait_for_it_stays(major: Major) {
             db.run(&format!("{fresh} UPDATE {of} SET owner = 'me' WHERE id = 2"))
                 .await;
             let oid = catalog.find("public", leaf).unwrap().relation.oid;
-            let held = rules.predicate(oid, deletes, &active).unwrap().unwrap();
-            let recursive = held.shown().contains("RECURSIVE");
-            assert_eq!(recursive, of != "plain", "{}", held.shown());
+            let keeps = rules.predicate(oid, deletes, &active).unwrap().unwrap();
+            let recursive = keeps.shown().contains("RECURSIVE");
+            assert_eq!(recursive, of != "plain", "{}", keeps.shown());
             let head = if deletes {
                 format!("DELETE FROM ONLY {leaf} AS t")
             } else {
@@ -425,7 +425,7 @@ pub async fn a_row_that_becomes_held_while_we_wait_for_it_stays(major: Major) {
             };
             let ours = Sql::text(head.replacen("ONLY ", "ONLY public.", 1))
                 .raw(" WHERE t.id = 1 AND NOT ")
-                .append(&held);
+                .append(&keeps);
             theirs
                 .batch(&format!(
                     "BEGIN; INSERT INTO public.people VALUES (10, 'held'); UPDATE public.{of} SET {change} WHERE id = 1"
