@@ -3,6 +3,8 @@
 //! A subject is done when a count, after its rows were erased, finds none left in any table of the policy. Subjects that
 //! are done are looked at again in every run: somebody may have written a late row.
 
+mod asking;
+
 use crate::engine::{Counted, Engine};
 use crate::error::EngineError;
 use crate::ledger::{Ledger, LedgerFailure};

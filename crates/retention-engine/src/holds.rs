@@ -69,6 +69,11 @@ impl Holds {
         self.parts.insert(relation.oid, Part { relation, of });
     }
 
+    /// The rules, and the structure that was loaded.
+    pub(crate) fn parts(&self) -> (&HoldRules, Option<&Structure>) {
+        (&self.rules, self.known.as_ref().map(|(_, structure)| structure))
+    }
+
     /// True for held rows, over `t`; `None`: none can be.
     pub(crate) fn predicate(&self, oid: u32, deletes: bool) -> Result<Option<Sql>, EngineError> {
         let nothing = Structure::default();

@@ -1,8 +1,10 @@
 //! Owns the guards: what stops a run before a row is touched, until somebody has looked at the plan and given its
 //! digest. Pure.
 
+use crate::model::Relation;
+use crate::survey::SubjectSurvey;
 use jiff::Timestamp;
-use retention_policy::Guards;
+use retention_policy::{Erasure, Guards};
 use serde::Serialize;
 
 /// Which guard.
@@ -39,9 +41,20 @@ pub struct LastCutoff {
     pub as_of: Timestamp,
 }
 
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Due rows of a rule's table.
+    Rows,
+    /// Subjects of the policy's erasure that ask to be forgotten.
+    Subjects,
+}
+
 /// What the guards look at, of one task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GuardFacts {
+    /// Of what `due` and `total` are.
+    pub of: Counted,
     /// The rule.
     pub rule: String,
     /// `schema.table`.
@@ -54,8 +67,52 @@ pub struct GuardFacts {
     pub cutoff: Option<Timestamp>,
     /// Of the last run.
     pub last: Option<LastCutoff>,
-    /// The rule's.
+    /// The rule's, or the erasure's.
     pub max_fraction: Option<f64>,
+}
+
+impl GuardFacts {
+    /// Those of the erasure of subjects, `subject` being their table.
+    pub fn of_subjects(erasure: &Erasure, subject: &Relation, counted: SubjectSurvey) -> Self {
+        let many = counted
+            .total
+            .is_some_and(|total| total >= Erasure::DEFAULT_FROM_SUBJECTS);
+        Self {
+            of: Counted::Subjects,
+            // No rule's name has a colon.
+            rule: format!("erasure:{}", subject.shown()),
+            table: subject.shown(),
+            due: counted.open,
+            total: counted.total,
+            cutoff: None,
+            last: None,
+            max_fraction: erasure
+                .max_fraction
+                .or_else(|| many.then_some(Erasure::DEFAULT_MAX_FRACTION)),
+        }
+    }
+
+    /// `rule x on t: 5 of 9 rows are due`, with `much` before `of`.
+    fn amount(&self, much: &str) -> String {
+        match self.of {
+            Counted::Rows => format!("rule {} on {}: {much} rows are due", self.rule, self.table),
+            Counted::Subjects => format!("erasure: {much} subjects of {} ask to be forgotten", self.table),
+        }
+    }
+
+    fn max_fraction_key(&self) -> &'static str {
+        match self.of {
+            Counted::Rows => "its max_fraction",
+            Counted::Subjects => "erasure.max_fraction",
+        }
+    }
+
+    fn suspicion(&self) -> &'static str {
+        match self.of {
+            Counted::Rows => "",
+            Counted::Subjects => "was a flag set by mistake? ",
+        }
+    }
 }
 
 /// The two clocks, read at the same moment.
@@ -141,12 +198,11 @@ fn max_fraction(rule: &GuardFacts) -> Option<Tripped> {
         guard: Guard::MaxFraction,
         rule: Some(rule.rule.clone()),
         message: format!(
-            "rule {} on {}: {} of {} rows are due ({:.2} %), more than its max_fraction {fraction}; {WHAT_TO_DO}",
-            rule.rule,
-            rule.table,
-            rule.due,
-            total,
+            "{} ({:.2} %), more than {} {fraction}; {}{WHAT_TO_DO}",
+            rule.amount(&format!("{} of {total}", rule.due)),
             100.0 * rule.due as f64 / (total.max(1)) as f64,
+            rule.max_fraction_key(),
+            rule.suspicion(),
         ),
     })
 }
@@ -157,8 +213,10 @@ fn all_due(guards: &Guards, rule: &GuardFacts) -> Option<Tripped> {
         guard: Guard::AllDue,
         rule: Some(rule.rule.clone()),
         message: format!(
-            "rule {} on {}: all {total} rows are due (refused from guards.all_due_from_rows = {} rows on); {WHAT_TO_DO}",
-            rule.rule, rule.table, guards.all_due_from_rows,
+            "{} (refused from guards.all_due_from_rows = {} rows on); {}{WHAT_TO_DO}",
+            rule.amount(&format!("all {total}")),
+            guards.all_due_from_rows,
+            rule.suspicion(),
         ),
     })
 }
@@ -197,6 +255,7 @@ mod tests {
 
     fn facts(due: u64, total: Option<u64>) -> GuardFacts {
         GuardFacts {
+            of: Counted::Rows,
             rule: "pii-events".to_owned(),
             table: "public.pii_events".to_owned(),
             due,
@@ -263,6 +322,65 @@ mod tests {
                 [Guard::MaxFraction],
                 "{percent} %"
             );
+        }
+    }
+
+    fn of_subjects(max_fraction: Option<f64>, open: u64, total: u64) -> GuardFacts {
+        let erasure = Erasure {
+            subject: retention_policy::SubjectTable {
+                table: retention_policy::TableName {
+                    schema: "public".to_owned(),
+                    name: "users".to_owned(),
+                },
+                key: "id".to_owned(),
+                requested: Vec::new(),
+                completed: None,
+            },
+            tables: Vec::new(),
+            max_fraction,
+        };
+        let users = Relation {
+            oid: 7,
+            schema: "public".to_owned(),
+            name: "users".to_owned(),
+        };
+        let total = (open > 0).then_some(total);
+        GuardFacts::of_subjects(&erasure, &users, SubjectSurvey { open, total })
+    }
+
+    #[test]
+    fn subjects_that_all_ask_at_once_are_refused_in_their_own_words() {
+        let facts = of_subjects(None, 1000, 1000);
+        let as_of = at("2026-06-01T00:00:00Z");
+        let got = check(&Guards::default(), as_of, clocks(0), std::slice::from_ref(&facts));
+        let text: Vec<String> = got.iter().map(|tripped| tripped.message.clone()).collect();
+        insta::assert_snapshot!(text.join("\n"));
+        assert!(
+            got.iter()
+                .all(|tripped| tripped.rule.as_deref() == Some("erasure:public.users"))
+        );
+    }
+
+    #[test]
+    fn a_tenth_of_a_hundred_subjects_may_ask_unless_the_policy_says_otherwise() {
+        let as_of = at("2026-06-01T00:00:00Z");
+        let which = |facts: &GuardFacts| which(&Guards::default(), as_of, clocks(0), facts);
+        for (max_fraction, open, total, expected) in [
+            (None, 0, 100, vec![]),
+            (None, 10, 100, vec![]),
+            (None, 11, 100, vec![Guard::MaxFraction]),
+            // A handful of a small table.
+            (None, 99, 99, vec![]),
+            (None, 100, 100, vec![Guard::MaxFraction, Guard::AllDue]),
+            (Some(0.01), 1, 99, vec![Guard::MaxFraction]),
+            (Some(0.01), 1, 100, vec![]),
+            (Some(0.5), 500, 1000, vec![]),
+            (Some(0.5), 501, 1000, vec![Guard::MaxFraction]),
+            (Some(1.0), 999, 1000, vec![]),
+            (Some(1.0), 1000, 1000, vec![Guard::AllDue]),
+        ] {
+            let facts = of_subjects(max_fraction, open, total);
+            assert_eq!(which(&facts), expected, "{max_fraction:?}: {open} of {total}");
         }
     }
 

@@ -227,6 +227,16 @@ pub struct Erasure {
     pub subject: SubjectTable,
     /// What becomes of their rows, in every table that holds any. Never empty.
     pub tables: Vec<ErasureTable>,
+    /// A run in which more than this part of the subjects ask to be forgotten is refused: 0 < f <= 1. `None`:
+    /// [`Erasure::DEFAULT_MAX_FRACTION`], from [`Erasure::DEFAULT_FROM_SUBJECTS`] subjects on.
+    pub max_fraction: Option<f64>,
+}
+
+impl Erasure {
+    /// People ask one by one; a tenth of all of them in one night is a flag that somebody set by mistake.
+    pub const DEFAULT_MAX_FRACTION: f64 = 0.1;
+    /// In a smaller table a tenth is a handful.
+    pub const DEFAULT_FROM_SUBJECTS: u64 = 100;
 }
 
 /// The table with one row a subject.

@@ -185,9 +185,9 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
     let mut engine = Engine::new(parts).await.map_err(failure::engine)?;
     let done = match (&order, &erasure) {
         (Order::Erase(subjects), Some(erasure)) => {
-            carry_out::subjects(&mut engine, erasure, subjects, ledger.as_mut()).await
+            carry_out::these(&mut engine, erasure, subjects, ledger.as_mut()).await
         }
-        _ => carry_out::everything(&mut engine, &prepared, ledger.as_mut()).await,
+        _ => carry_out::everything(&mut engine, &prepared, &policy, ledger.as_mut()).await,
     };
     show.end().await;
     let work = match done {
@@ -270,6 +270,7 @@ fn approve(order: &Order, prepared: &mut Prepared) -> Result<(), Failure> {
                     (a, b) => a.or(b),
                 };
             }
+            prepared.subjects_allowed = plan.erasure.as_ref().map(|erasure| erasure.at_most);
             Ok(())
         }
         Order::Apply(digest) => Err(Failure::new(

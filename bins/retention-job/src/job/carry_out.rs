@@ -2,9 +2,12 @@
 //! from it; a lost database does.
 
 use super::prepare::Prepared;
+use super::subjects;
 use crate::failure;
 use retention_engine::{Counted, Engine, EngineError, ErasureError, ErasureReport, Ledger};
+use retention_plan::resolve::ResolvedErasure;
 use retention_plan::survey::TaskSurvey;
+use retention_policy::LoadedPolicy;
 use retention_proof::{Outcome, RuleResult};
 use retention_store::audit;
 use runtime::exit::Failure;
@@ -46,6 +49,7 @@ impl Work {
 pub(crate) async fn everything(
     engine: &mut Engine,
     prepared: &Prepared,
+    policy: &LoadedPolicy,
     ledger: Option<&mut Ledger>,
 ) -> Result<Work, Failure> {
     let mut work = Work::default();
@@ -64,8 +68,9 @@ pub(crate) async fn everything(
         }
     }
     if let Some(erasure) = &prepared.erasure {
-        match engine.erase_all(erasure, ledger).await {
-            Ok(report) => work.erasures = report,
+        match erasures(engine, erasure, prepared, policy, ledger).await {
+            Ok(Some(report)) => work.erasures = report,
+            Ok(None) => work.refused += 1,
             Err(ErasureError::Engine(error)) if !stops_the_run(&error) => {
                 tracing::error!("{}", runtime::exit::chain_of(&error));
                 work.refused += 1;
@@ -77,13 +82,35 @@ pub(crate) async fn everything(
     Ok(work)
 }
 
+/// Erases what was asked for; `None`: so many ask now that nobody is erased.
+async fn erasures(
+    engine: &mut Engine,
+    erasure: &ResolvedErasure,
+    prepared: &Prepared,
+    policy: &LoadedPolicy,
+    ledger: Option<&mut Ledger>,
+) -> Result<Option<ErasureReport>, ErasureError> {
+    let counted = engine.count_subjects(erasure).await?;
+    let too_many = counted.map_or_else(Vec::new, |counted| {
+        subjects::too_many(prepared, policy, erasure, counted)
+    });
+    for refused in &too_many {
+        tracing::error!("no subject is erased in this run: {refused}");
+    }
+    if too_many.is_empty() {
+        engine.erase_all(erasure, ledger).await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 /// Erases these subjects and nothing else.
 ///
 /// # Errors
 /// As [`everything`].
-pub(crate) async fn subjects(
+pub(crate) async fn these(
     engine: &mut Engine,
-    erasure: &retention_plan::resolve::ResolvedErasure,
+    erasure: &ResolvedErasure,
     subjects: &[String],
     ledger: Option<&mut Ledger>,
 ) -> Result<Work, Failure> {

@@ -9,3 +9,4 @@ pub(crate) mod close;
 pub(crate) mod prepare;
 pub(crate) mod receipt_dir;
 pub(crate) mod remains;
+pub(crate) mod subjects;

@@ -1,11 +1,12 @@
 //! Owns what is known before a row is touched: the catalog, the tasks, the counts, how each leaf is taken.
 
+use super::subjects;
 use crate::failure;
 use jiff::Timestamp;
 use pg_session::Session;
 use retention_plan::Task;
 use retention_plan::catalog::{self, Catalog, ReadError, Server};
-use retention_plan::document::{Parts, Plan, whole_seconds};
+use retention_plan::document::{ErasurePlan, Parts, Plan, whole_seconds};
 use retention_plan::guards::{self, Clocks, GuardFacts};
 use retention_plan::holds::HoldRules;
 use retention_plan::preflight::{self, Finding, Preflight, Severity, Subject};
@@ -45,6 +46,8 @@ pub(crate) struct Prepared {
     pub(crate) silent_parameters: bool,
     /// `None`: nothing was counted.
     pub(crate) plan: Option<Plan>,
+    /// Who has looked at the plan allows so many subjects to be erased; `None`: as many as the guards do.
+    pub(crate) subjects_allowed: Option<u64>,
 }
 
 /// Reads the catalog as far as the policy goes.
@@ -136,6 +139,7 @@ pub(crate) async fn prepare(
         notes: Vec::new(),
         silent_parameters: preflight.silence_parameters,
         plan: None,
+        subjects_allowed: None,
         catalog,
     };
     if !question.lint {
@@ -254,11 +258,12 @@ async fn count(
         .zip(&prepared.surveys)
         .map(|(task, survey)| strategy::apply(&prepared.catalog, &policy.policy, task, survey, preflight.old_snapshot))
         .collect();
-    let facts: Vec<GuardFacts> = prepared
+    let mut facts: Vec<GuardFacts> = prepared
         .tasks
         .iter()
         .zip(&prepared.surveys)
         .map(|(task, survey)| GuardFacts {
+            of: guards::Counted::Rows,
             rule: task.rule.clone(),
             table: task.table.shown(),
             due: survey.todo,
@@ -280,6 +285,15 @@ async fn count(
                 .and_then(|rule| rule.max_fraction),
         })
         .collect();
+    let asking = match &prepared.erasure {
+        Some(erasure) => survey::subjects(session, &prepared.holds, &known.active, erasure)
+            .await
+            .map_err(counting)?
+            .map(|counted| (erasure, counted)),
+        None => None,
+    };
+    facts.extend(subjects::facts(policy, asking));
+    let erasure = asking.map(|(erasure, counted)| ErasurePlan::new(erasure, counted));
     let clocks = Clocks {
         database: prepared.catalog.server.now,
         ours: prepared.catalog.server.our_now,
@@ -292,6 +306,7 @@ async fn count(
         tasks: &prepared.tasks,
         surveys: &prepared.surveys,
         choices: &choices,
+        erasure: erasure.as_ref(),
         tripped: &tripped,
         preflight,
         notes,

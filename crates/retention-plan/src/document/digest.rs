@@ -21,10 +21,10 @@ pub struct DigestError {
 /// `<as_of as unix seconds>-<first 32 hex digits of SHA-256>`.
 ///
 /// Hashed is a JSON array, so no order of keys matters: the policy's digest, the database, the moment, and of each task what
-/// is done to what, and to about how many rows. Times count in seconds. How it is done (strategies, estimates) may change
+/// is done to what, and to about how many rows, and about how many subjects are forgotten. Times count in seconds. How it is done (strategies, estimates) may change
 /// from one minute to the next and is not part of it.
 pub(super) fn of(plan: &Plan) -> String {
-    let tasks: Vec<serde_json::Value> = plan
+    let mut tasks: Vec<serde_json::Value> = plan
         .tasks
         .iter()
         .map(|task| {
@@ -40,6 +40,16 @@ pub(super) fn of(plan: &Plan) -> String {
             ])
         })
         .collect();
+    // Shorter than a task, so it is none.
+    tasks.extend(plan.erasure.as_ref().map(|erasure| {
+        serde_json::json!([
+            erasure.subject.oid,
+            erasure.subject.schema,
+            erasure.subject.name,
+            erasure.key,
+            erasure.at_most,
+        ])
+    }));
     // Not their messages: figures in them move.
     let mut guards: Vec<_> = plan
         .guards

@@ -13,8 +13,9 @@ use crate::estimate::{Estimate, Shape, estimate};
 use crate::guards::Tripped;
 use crate::model::{Relation, Strategy, Task, TaskKind, Work};
 use crate::preflight::Preflight;
+use crate::resolve::ResolvedErasure;
 use crate::strategy::{IN_ORDER, LeafChoice};
-use crate::survey::{Cascade, Context, Explained, SurveyError, TaskSurvey, explain};
+use crate::survey::{Cascade, Context, Explained, SubjectSurvey, SurveyError, TaskSurvey, explain};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -53,6 +54,8 @@ pub struct Plan {
     pub database: DatabaseRef,
     /// In the order in which they are done.
     pub tasks: Vec<TaskPlan>,
+    /// Subjects that ask to be forgotten; their rows go after the tasks. `None`: rows of no table ask.
+    pub erasure: Option<ErasurePlan>,
     /// Guards that stand in the way; empty: `run` would go on.
     pub guards: Vec<Tripped>,
     /// What else stands in the way, or is worth knowing.
@@ -61,6 +64,56 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// All tasks together.
     pub estimate: Estimate,
+}
+
+/// Subjects that ask to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErasurePlan {
+    /// The table with one row a subject.
+    pub subject: Relation,
+    /// Its column that names a subject.
+    pub key: String,
+    /// Requested, not held, and not completed or with rows that are left.
+    pub open: u64,
+    /// `open`, rounded up to two digits: what the digest knows, and the most that `apply --plan` begins.
+    pub at_most: u64,
+    /// All subjects; `None`: nobody asks, and they were not counted.
+    pub total: Option<u64>,
+    /// What becomes of their rows, in this order.
+    pub tables: Vec<ErasedTable>,
+}
+
+/// One table of an erasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErasedTable {
+    /// The table.
+    pub table: Relation,
+    /// `delete` or `anonymise`.
+    pub action: &'static str,
+    /// The columns that are made anonymous.
+    pub columns: Vec<String>,
+}
+
+impl ErasurePlan {
+    /// Of what was counted.
+    pub fn new(erasure: &ResolvedErasure, counted: SubjectSurvey) -> Self {
+        Self {
+            subject: erasure.subject.clone(),
+            key: erasure.key.name.clone(),
+            open: counted.open,
+            at_most: round_up(counted.open),
+            total: counted.total,
+            tables: erasure
+                .tables
+                .iter()
+                .map(|table| ErasedTable {
+                    table: table.template().table.clone(),
+                    action: table.template().action(),
+                    columns: columns(table.template()),
+                })
+                .collect(),
+        }
+    }
 }
 
 /// One task.
@@ -138,6 +191,8 @@ pub struct Parts<'a> {
     pub surveys: &'a [TaskSurvey],
     /// Of each task, what [`crate::strategy::apply`] gave.
     pub choices: &'a [Vec<LeafChoice>],
+    /// Subjects that ask; `None`: rows of no table ask.
+    pub erasure: Option<&'a ErasurePlan>,
     /// Guards that stand in the way.
     pub tripped: &'a [Tripped],
     /// What preflight found.
@@ -174,6 +229,7 @@ impl Plan {
             },
             estimate: tasks.iter().fold(Estimate::default(), |sum, task| sum + task.estimate),
             tasks,
+            erasure: parts.erasure.cloned(),
             guards: parts.tripped.to_vec(),
             preflight: parts.preflight.clone(),
             notes: parts.notes.to_vec(),
@@ -228,6 +284,14 @@ impl Plan {
     }
 }
 
+/// The columns that are made anonymous.
+fn columns(task: &Task) -> Vec<String> {
+    match &task.work {
+        Work::Anonymise { columns, .. } => columns.clone(),
+        Work::Delete | Work::Detach => Vec::new(),
+    }
+}
+
 fn task_plan(catalog: &Catalog, task: &Task, survey: &TaskSurvey, choices: &[LeafChoice]) -> TaskPlan {
     let leaves: Vec<LeafPlan> = survey
         .leaves
@@ -271,10 +335,7 @@ fn task_plan(catalog: &Catalog, task: &Task, survey: &TaskSurvey, choices: &[Lea
         rule: task.rule.clone(),
         table: task.table.clone(),
         action: task.action(),
-        columns: match &task.work {
-            Work::Anonymise { columns, .. } => columns.clone(),
-            Work::Delete | Work::Detach => Vec::new(),
-        },
+        columns: columns(task),
         cutoff: task.cutoff,
         due: survey.todo,
         at_most: round_up(survey.todo),

@@ -16,6 +16,7 @@ struct Made {
     tasks: Vec<Task>,
     surveys: Vec<TaskSurvey>,
     choices: Vec<Vec<LeafChoice>>,
+    erasure: Option<ErasurePlan>,
     tripped: Vec<Tripped>,
     preflight: Preflight,
 }
@@ -104,8 +105,32 @@ fn made() -> Made {
         tasks,
         surveys,
         choices,
+        erasure: None,
         tripped: Vec::new(),
         preflight: Preflight::default(),
+    }
+}
+
+fn asking(open: u64) -> ErasurePlan {
+    let users = made().tasks[1].table.clone();
+    ErasurePlan {
+        subject: users.clone(),
+        key: "id".to_owned(),
+        open,
+        at_most: round_up(open),
+        total: Some(3_000_000),
+        tables: vec![
+            ErasedTable {
+                table: made().tasks[0].table.clone(),
+                action: "delete",
+                columns: Vec::new(),
+            },
+            ErasedTable {
+                table: users,
+                action: "anonymise",
+                columns: vec!["email".to_owned(), "phone".to_owned()],
+            },
+        ],
     }
 }
 
@@ -118,6 +143,7 @@ impl Made {
             tasks: &self.tasks,
             surveys: &self.surveys,
             choices: &self.choices,
+            erasure: self.erasure.as_ref(),
             tripped: &self.tripped,
             preflight: &self.preflight,
             notes: &[],
@@ -142,7 +168,7 @@ fn the_digest_is_stable_over_builds_and_tells_its_moment() {
 #[test]
 fn what_is_done_to_what_is_in_the_digest() {
     let first = made().digest();
-    let other: [fn(&mut Made); 11] = [
+    let other: [fn(&mut Made); 14] = [
         |made| made.policy_digest = "cd".repeat(32),
         |made| made.as_of = "2026-06-01T00:00:01Z".parse().unwrap(),
         |made| made.catalog.server.system_identifier = None,
@@ -153,6 +179,15 @@ fn what_is_done_to_what_is_in_the_digest() {
         |made| made.tasks[0].work = Work::Detach,
         |made| made.tasks[0].cutoff = None,
         |made| made.surveys[0].todo = 1_600_001,
+        |made| made.erasure = Some(asking(1_500_123)),
+        // Requests came in since somebody looked.
+        |made| made.erasure = Some(asking(1_600_001)),
+        |made| {
+            made.erasure = Some(ErasurePlan {
+                key: "other".to_owned(),
+                ..asking(1_500_123)
+            });
+        },
         |made| {
             made.tripped.push(Tripped {
                 guard: Guard::AllDue,
@@ -174,6 +209,13 @@ fn what_is_done_to_what_is_in_the_digest() {
 #[test]
 fn how_it_is_done_is_not_in_the_digest() {
     let first = made().digest();
+    let asked = |open: u64| {
+        let mut made = made();
+        made.erasure = Some(asking(open));
+        made.digest()
+    };
+    // About so many.
+    assert_eq!(asked(1_500_123), asked(1_600_000));
     let same: [fn(&mut Made); 6] = [
         |made| made.choices[0][0].strategy = Some(Strategy::Keyset),
         |made| made.surveys[0].todo = 1_600_000,
@@ -278,6 +320,21 @@ fn people_see_a_table_and_the_reasons() {
 }
 
 #[test]
+fn people_see_who_asks_to_be_forgotten() {
+    let shown = |open: u64, total: Option<u64>| {
+        let mut made = made();
+        made.erasure = Some(ErasurePlan { total, ..asking(open) });
+        let text = text::render(&made.plan());
+        let from = text.find("erasure:").unwrap();
+        let to = text.find("\nin all").unwrap();
+        text[from..to].to_owned()
+    };
+    insta::assert_snapshot!(shown(2_500, Some(1_000_000)));
+    insta::assert_snapshot!(shown(0, None));
+    assert!(!text::render(&made().plan()).contains("erasure"));
+}
+
+#[test]
 fn names_cannot_write_to_the_terminal() {
     let mut made = made();
     made.tasks[0].table.name = "x\u{1b}[2J\u{202e}\nrefused".to_owned();
@@ -293,6 +350,13 @@ fn programs_get_json() {
     assert_eq!(json["tasks"][0]["leaves"][0]["strategy"], "tid-range");
     assert_eq!(json["tasks"][0]["at_most"], 1_600_000);
     assert_eq!(json["tasks"][1]["columns"][0], "email");
+    assert_eq!(json["erasure"], serde_json::Value::Null);
+    let mut made = made();
+    made.erasure = Some(asking(1_500_123));
+    let json = serde_json::to_value(made.plan()).unwrap();
+    assert_eq!(json["erasure"]["open"], 1_500_123);
+    assert_eq!(json["erasure"]["at_most"], 1_600_000);
+    assert_eq!(json["erasure"]["tables"][1]["columns"][1], "phone");
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Owns the plan as people read it. Names that others chose are made harmless: no control characters reach a terminal.
 
-use super::{LeafPlan, Plan, TaskPlan};
+use super::{ErasurePlan, LeafPlan, Plan, TaskPlan};
 use crate::estimate::Estimate;
 use crate::model::Strategy;
 use crate::preflight::Severity;
@@ -26,6 +26,9 @@ pub fn render(plan: &Plan) -> String {
     out.push_str(&table(plan));
     for task in &plan.tasks {
         details(&mut out, task);
+    }
+    if let Some(erasure) = &plan.erasure {
+        subjects(&mut out, erasure);
     }
     findings(&mut out, plan);
     let _ = writeln!(out, "\nin all {}", about(plan.estimate));
@@ -127,6 +130,35 @@ fn details(out: &mut String, task: &TaskPlan) {
     }
     if task.due > 0 {
         let _ = writeln!(out, "  about   {}", about(task.estimate));
+    }
+}
+
+fn subjects(out: &mut String, erasure: &ErasurePlan) {
+    let of = erasure
+        .total
+        .map_or_else(String::new, |total| format!(" of {}", grouped(total)));
+    let _ = writeln!(
+        out,
+        "\nerasure: {}{of} subjects of {} ask to be forgotten",
+        grouped(erasure.open),
+        printable(&erasure.subject.shown()),
+    );
+    if erasure.open == 0 {
+        out.push_str("  nothing to do\n");
+        return;
+    }
+    for each in &erasure.tables {
+        let columns = if each.columns.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", printable(&each.columns.join(", ")))
+        };
+        let _ = writeln!(
+            out,
+            "  then    {} {}{columns}",
+            each.action,
+            printable(&each.table.shown())
+        );
     }
 }
 

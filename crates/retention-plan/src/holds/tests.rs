@@ -119,6 +119,7 @@ fn subjects_are_found_by_key_rule_and_reach() {
         ..rule("orders", "orders")
     });
     policy.erasure = Some(Erasure {
+        max_fraction: None,
         subject: SubjectTable {
             table: name("users"),
             key: "id".to_owned(),

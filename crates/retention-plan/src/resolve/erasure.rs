@@ -35,14 +35,44 @@ pub struct ResolvedErasure {
 pub struct ReachedTable {
     /// Everything but `due`, which is empty.
     template: Task,
-    /// SQL before and after the list of subjects.
-    before: String,
-    after: String,
+    /// From a row to its subject.
+    way: Way,
     /// The tables on the way from a row to its subject.
     through: Vec<u32>,
 }
 
+/// From a row `t` to its subject, as SQL.
+#[derive(Debug, Clone, Default)]
+struct Way {
+    /// Before and after `ANY (subjects)`: whether a row is of one of them.
+    before: String,
+    after: String,
+    /// The tables on the way, to be joined, and the condition up to its right side: the subject's key. The planner joins
+    /// many rows with many subjects so, where conditions inside conditions would be tried for each pair.
+    joined: String,
+    on: String,
+}
+
 impl ReachedTable {
+    /// Everything but `due`, which depends on the subjects.
+    pub fn template(&self) -> &Task {
+        &self.template
+    }
+
+    /// Whether the subject whose key is the expression `key` has a row here that is to be erased and not `held`.
+    pub(crate) fn left_of(&self, key: &str, held: Option<&Sql>) -> Sql {
+        let Way { joined, on, .. } = &self.way;
+        let table = self.template.table.quoted();
+        let mut sql = Sql::text(format!("EXISTS (SELECT FROM {table} AS t{joined} WHERE {on}{key}"));
+        if let Work::Anonymise { guard, .. } = &self.template.work {
+            sql = sql.raw(" AND (").append(guard).raw(")");
+        }
+        if let Some(held) = held {
+            sql = sql.raw(" AND NOT COALESCE(").append(held).raw(", false)");
+        }
+        sql.raw(")")
+    }
+
     /// Whether rows of `table` can only be found as long as the rows of this one are there: a row of this table that is
     /// deleted first would leave them behind for ever.
     pub fn leads_to(&self, table: &Self, erasure: &ResolvedErasure) -> bool {
@@ -84,9 +114,9 @@ pub fn erasure_tasks(erasure: &ResolvedErasure, subjects: &[String]) -> Vec<Task
 /// The task of one table for these subjects.
 pub fn erasure_task(erasure: &ResolvedErasure, table: &ReachedTable, subjects: &[String]) -> Task {
     Task {
-        due: Sql::text(table.before.as_str())
+        due: Sql::text(format!("{}ANY (", table.way.before))
             .param(array_literal(subjects), format!("{}[]", erasure.key.base_type))
-            .raw(table.after.as_str()),
+            .raw(format!("){}", table.way.after)),
         ..table.template.clone()
     }
 }
@@ -123,14 +153,13 @@ pub(crate) fn resolve(
         };
         probes.extend(more);
         let Some(key) = key else { continue };
-        if let Some((before, after)) = reach(scope, table, &part.reach, key, "t", 1) {
+        if let Some(way) = reach(scope, table, &part.reach, key, "t", 1) {
             let template = template(scope, table, part, work);
             reached.push((
                 part,
                 ReachedTable {
                     template,
-                    before,
-                    after,
+                    way,
                     through: through(scope, &part.reach),
                 },
             ));
@@ -205,7 +234,7 @@ fn template(scope: &Scope<'_>, table: &Table, part: &ErasureTable, work: Work) -
     }
 }
 
-/// SQL before and after the list of subjects: `row` belongs to one of them.
+/// How `row` belongs to a subject.
 fn reach<'a>(
     scope: &mut Scope<'a>,
     table: &'a Table,
@@ -213,13 +242,17 @@ fn reach<'a>(
     key: &Column,
     row: &str,
     depth: usize,
-) -> Option<(String, String)> {
+) -> Option<Way> {
     match reach_by {
         Reach::Column(name) => {
             let column = scope.column(table, name)?;
             fits(scope, table, column, key)?;
-            let before = format!("{row}.{} {} ANY (", quote_ident(name), key.operator("="));
-            Some((before, ")".to_owned()))
+            let on = format!("{row}.{} {} ", quote_ident(name), key.operator("="));
+            Some(Way {
+                before: on.clone(),
+                on,
+                ..Way::default()
+            })
         }
         Reach::Via {
             column,
@@ -233,16 +266,21 @@ fn reach<'a>(
             let next_key = scope.column(next, next_key);
             let alias = format!("v{depth}");
             let inner = reach(scope, next, further, key, &alias, depth + 1);
-            let (column, next_key, (before, after)) = (column?, next_key?, inner?);
+            let (column, next_key, inner) = (column?, next_key?, inner?);
             fits(scope, table, column, next_key)?;
-            let before = format!(
-                "EXISTS (SELECT FROM {} AS {alias} WHERE {alias}.{} {} {row}.{} AND {before}",
-                next.relation.quoted(),
+            let from = format!("{} AS {alias}", next.relation.quoted());
+            let link = format!(
+                "{alias}.{} {} {row}.{} AND ",
                 quote_ident(&next_key.name),
                 next_key.operator("="),
                 quote_ident(&column.name),
             );
-            Some((before, format!("{after})")))
+            Some(Way {
+                before: format!("EXISTS (SELECT FROM {from} WHERE {link}{}", inner.before),
+                after: format!("{})", inner.after),
+                joined: format!(", {from}{}", inner.joined),
+                on: format!("{link}{}", inner.on),
+            })
         }
     }
 }

@@ -387,6 +387,7 @@ fn a_subject_that_is_in_the_middle_goes_last_all_the_same() {
     };
     let policy = Policy {
         erasure: Some(Erasure {
+            max_fraction: None,
             subject: SubjectTable {
                 table: name("users"),
                 key: "id".to_owned(),

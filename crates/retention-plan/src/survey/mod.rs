@@ -7,14 +7,17 @@
 //! |---|---|
 //! | `sql` | the statements |
 //! | `cascade` | rows that foreign keys take along |
+//! | `subjects` | how many subjects ask to be forgotten |
 //! | [`explain`] | how PostgreSQL would find the rows |
 
 mod cascade;
 pub mod explain;
 mod sql;
+mod subjects;
 
 pub use cascade::Cascade;
 pub use explain::Explained;
+pub use subjects::{SubjectSurvey, subjects};
 
 use crate::catalog::{Catalog, Table};
 use crate::holds::{HoldError, HoldRules};

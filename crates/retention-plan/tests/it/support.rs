@@ -150,6 +150,7 @@ pub fn when(column: &str, op: retention_policy::Op) -> Condition {
 
 pub fn erasure(subject: &str, key: &str) -> Erasure {
     Erasure {
+        max_fraction: None,
         subject: SubjectTable {
             table: table(subject),
             key: key.to_owned(),

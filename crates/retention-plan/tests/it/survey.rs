@@ -49,6 +49,7 @@ async fn look(db: &Db, policy: &Policy, of: &[&str]) -> Looked {
         tasks: &tasks,
         surveys: &surveys,
         choices: &choices,
+        erasure: None,
         tripped: &[],
         preflight: &Preflight::default(),
         notes: &[],

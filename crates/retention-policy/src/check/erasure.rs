@@ -1,7 +1,7 @@
 //! Owns what an erasure must be: above all, that a subject's rows can be found again. An erasure that was interrupted goes on, and one that
 //! was done is done again after a restore, only if the columns by which rows are found still say the same.
 
-use super::names;
+use super::{names, rule::fraction};
 use crate::{
     error::Mistake,
     policy::{Erasure, ErasureAction, OnChildren, Reach, TableName},
@@ -35,6 +35,7 @@ pub(super) fn erasure(erasure: &Erasure, out: &mut Vec<Mistake>) {
             .entry((&subject.table, completed))
             .or_insert_with(|| at.to_owned());
     }
+    fraction(erasure.max_fraction, "erasure.max_fraction", out);
     if erasure.tables.is_empty() {
         out.push(Mistake::new(
             "erasure.tables",

@@ -62,13 +62,7 @@ fn one(rule: &Rule, at: &str, out: &mut Vec<Mistake>) {
     if rule.max_rows == Some(0) {
         out.push(Mistake::new(format!("{at}.max_rows"), "expected 1 or more, found 0"));
     }
-    if let Some(fraction) = rule.max_fraction {
-        // Not a number is neither.
-        if !(fraction > 0.0 && fraction <= 1.0) {
-            let message = format!("expected more than 0 and at most 1, found {fraction}");
-            out.push(Mistake::new(format!("{at}.max_fraction"), message));
-        }
-    }
+    fraction(rule.max_fraction, &format!("{at}.max_fraction"), out);
     for (key, column) in [
         ("labels_column", &rule.labels_column),
         ("subject_column", &rule.subject_column),
@@ -87,6 +81,17 @@ fn one(rule: &Rule, at: &str, out: &mut Vec<Mistake>) {
                 "{} is also made anonymous by the rule: expected one of both",
                 quoted(column)
             );
+            out.push(Mistake::new(at, message));
+        }
+    }
+}
+
+/// A part of a table.
+pub(super) fn fraction(fraction: Option<f64>, at: &str, out: &mut Vec<Mistake>) {
+    if let Some(fraction) = fraction {
+        // Not a number is neither.
+        if !(fraction > 0.0 && fraction <= 1.0) {
+            let message = format!("expected more than 0 and at most 1, found {fraction}");
             out.push(Mistake::new(at, message));
         }
     }

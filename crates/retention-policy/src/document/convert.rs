@@ -279,6 +279,7 @@ fn erasure(document: ErasureDocument, out: &mut Mistakes) -> Erasure {
         tables: numbered
             .map(|(index, each)| erasure_table(each, &format!("erasure.tables[{index}]"), out))
             .collect(),
+        max_fraction: document.max_fraction,
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) struct ErasureDocument {
     /// The tables with rows of subjects; each once.
     #[schemars(length(min = 1))]
     pub tables: Vec<ErasureTableDocument>,
+    /// When more than this part of the subjects ask to be forgotten at once, the run is refused until the digest of its plan is given: more than 0, at most 1. When not given, 0.1 from 100 subjects on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
+    pub max_fraction: Option<f64>,
 }
 
 /// The table with one row a subject.

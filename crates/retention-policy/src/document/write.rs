@@ -167,6 +167,7 @@ fn erasure(erasure: &Erasure) -> ErasureDocument {
             completed: subject.completed.clone(),
         },
         tables: erasure.tables.iter().map(erasure_table).collect(),
+        max_fraction: erasure.max_fraction,
     }
 }
 

@@ -232,7 +232,9 @@ fn erasure() -> impl Strategy<Value = Erasure> {
         allow_no_primary_key: flags[1],
     });
     let subject = (table(), name(), conditions(0), option::of(name()));
-    (subject, vec(one, 1..4)).prop_map(|((table, key, requested, completed), mut tables)| {
+    // Fractions, too, have at most 15 digits.
+    let fraction = option::of((1..=1_000_000_u32).prop_map(|millionths| f64::from(millionths) / 1e6));
+    (subject, vec(one, 1..4), fraction).prop_map(|((table, key, requested, completed), mut tables, max_fraction)| {
         let mut seen = BTreeSet::new();
         tables.retain(|each| seen.insert(each.table.clone()));
         let subject = SubjectTable {
@@ -241,7 +243,11 @@ fn erasure() -> impl Strategy<Value = Erasure> {
             requested,
             completed: completed.map(|name| format!("{name}3")),
         };
-        Erasure { subject, tables }
+        Erasure {
+            subject,
+            tables,
+            max_fraction,
+        }
     })
 }
 

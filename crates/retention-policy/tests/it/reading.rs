@@ -129,6 +129,7 @@ fn an_erasure_says_how_rows_are_reached() {
     let got = policy("p.yaml", WHOLE).erasure.unwrap();
     assert_eq!(got.subject.requested.len(), 1);
     let expected = Erasure {
+        max_fraction: None,
         subject: SubjectTable {
             table: table("public", "users"),
             key: "id".to_owned(),

@@ -81,6 +81,10 @@ fn the_schema_agrees_with_reading() {
             false,
             rule("action: { anonymise: { a: { truncate_ip: { v4: 33 } } } }\nage: { column: at, days: 3 }"),
         ),
+        (true, erasure("max_fraction: 0.5")),
+        (false, erasure("max_fraction: 0")),
+        (false, erasure("max_fraction: 1.5")),
+        (false, erasure("max_rows: 5")),
     ] {
         assert_eq!(load("p.yaml", &text).is_ok(), right, "reading: {text}");
         let document: serde_json::Value = yaml_serde::from_str(&text).unwrap();
@@ -90,4 +94,11 @@ fn the_schema_agrees_with_reading() {
             .collect();
         assert_eq!(said.is_empty(), right, "the schema: {text}: {said:?}");
     }
+}
+
+/// A policy with an erasure that has this key too.
+fn erasure(more: &str) -> String {
+    format!(
+        "rules: []\nerasure:\n  subject: {{ table: users, key: id }}\n  tables: [{{ table: users, action: delete, reach: {{ column: id }} }}]\n  {more}\n"
+    )
 }
