@@ -90,6 +90,7 @@ fn main() -> ExitCode {
         preflight::a_hold_on_a_subject_is_void_nowhere,
         preflight::without_counts_nothing_may_go_along,
         subjects::everything_of_a_subject_goes_and_nothing_else,
+        subjects::subjects_that_ask_are_those_of_whom_something_is_left,
         subjects::a_chain_that_does_not_fit_is_told,
         survey::counts_are_exact_and_totals_only_where_they_are_needed,
         survey::what_is_anonymous_already_is_not_to_be_done,

@@ -3,8 +3,11 @@
 use crate::support::{apply, db, erasure, now, policy, table, when};
 use pg_cluster::Major;
 use pg_session::Sql;
+use retention_plan::holds::HoldRules;
 use retention_plan::resolve::{Keys, erasure_tasks, resolve, table_names};
+use retention_plan::survey;
 use retention_policy::{Erasure, ErasureAction, ErasureTable, OnChildren, Op, Policy, Reach, Scalar, Transform};
+use retention_store::hold::Structure;
 
 fn part(of: &str, action: ErasureAction, reach: Reach) -> ErasureTable {
     ErasureTable {
@@ -112,6 +115,45 @@ pub async fn everything_of_a_subject_goes_and_nothing_else(major: Major) {
     for task in erasure_tasks(&erasure, &[]) {
         assert_eq!(apply(&db.session, &task).await, 0);
     }
+}
+
+/// Where no column says who is done, those ask of whom rows are left, over as many tables as it takes.
+pub async fn subjects_that_ask_are_those_of_whom_something_is_left(major: Major) {
+    let db = db(major, SHOP).await;
+    let mut policy = shop();
+    let of = policy.erasure.as_mut().unwrap();
+    of.subject.completed = None;
+    let catalog = retention_plan::catalog::read(&db.session, &table_names(&policy), now())
+        .await
+        .unwrap();
+    let erasure = resolve(&policy, &catalog, now(), &Keys::default())
+        .unwrap()
+        .erasure
+        .unwrap();
+    let holds = HoldRules::new(&catalog, &policy);
+    let mut seen = Vec::new();
+    for change in [
+        "SELECT",
+        "UPDATE public.users SET email = NULL",
+        "DELETE FROM public.orders WHERE id = 3",
+        // The first order goes with its line, and the note is anonymous.
+        "UPDATE public.notes SET text = NULL WHERE id = 1; DELETE FROM public.lines WHERE id = 1; DELETE FROM public.orders WHERE id = 1",
+        "INSERT INTO public.orders VALUES (6, 'NULL'), (7, 'eve')",
+        "UPDATE public.users SET rtbf = true",
+    ] {
+        db.session.batch(change).await.unwrap();
+        let counted = survey::subjects(&db.session, &holds, &Structure::default(), &erasure)
+            .await
+            .unwrap()
+            .unwrap();
+        seen.push((counted.open, counted.total));
+    }
+    let all = Some(4);
+    assert_eq!(
+        seen,
+        [(2, all), (1, all), (1, all), (0, None), (1, all), (3, all)],
+        "NULL has order 6, eve 2 and 7, b 4"
+    );
 }
 
 pub async fn a_chain_that_does_not_fit_is_told(major: Major) {
