@@ -81,11 +81,13 @@ pub(crate) fn text(summary: &Summary, now: jiff::Timestamp) -> String {
         Duration::from_millis(summary.duration_ms),
     );
     let mut alone = |name: &str, help: &str, value: f64| one(&mut registry, name, help, value);
-    alone(
-        "retention_open_erasures",
-        "Subjects whose erasure is not complete",
-        number(summary.erasures.open),
-    );
+    if let Some(unfinished) = summary.erasures.unfinished {
+        alone(
+            "retention_open_erasures",
+            "Subjects whose erasure was not complete when the last run ended",
+            number(unfinished),
+        );
+    }
     // One subject's erasure says nothing of the night.
     if succeeded(summary) {
         #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]

@@ -40,6 +40,9 @@ pub(crate) struct Erasures {
     pub(crate) completed: u64,
     /// With rows that are left: held, blocked, or no time.
     pub(crate) open: u64,
+    /// Not done when the run ended, with those that it did not come to, and those that came meanwhile; `None`: nobody
+    /// could count them.
+    pub(crate) unfinished: Option<u64>,
     /// Erased again because the database is older than the ledger.
     pub(crate) from_ledger: u64,
 }
@@ -64,6 +67,7 @@ impl Summary {
             completed,
             open,
             from_ledger,
+            ..
         } = self.erasures;
         if subjects > 0 {
             let _ = writeln!(

@@ -217,14 +217,37 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
         unapplied: unapplied(&policy),
     };
     let receipt = notary.close(&session, &run, &prepared, did).await?;
+    let unfinished = unfinished(&session, erasure.as_ref(), &work).await;
     let held = kind == RunKind::Erase && work.erasures.subjects.held > 0;
     let mut exit = close::exit(outcome, held);
     if let Err(error) = copy(args, &session).await {
         tracing::error!("{}", runtime::exit::chain(&error.error));
         exit = error.exit;
     }
-    let summary = summary(&run, kind, &policy, work, receipt, outcome, exit, begun);
+    let summary = summary(&run, kind, &policy, work, unfinished, receipt, outcome, exit, begun);
     Ok((exit, summary))
+}
+
+/// How many erasures are open now. The run is over, and keeps its result if that cannot be said.
+async fn unfinished(
+    session: &Session,
+    erasure: Option<&retention_plan::resolve::ResolvedErasure>,
+    work: &Work,
+) -> Option<u64> {
+    let report = &work.erasures;
+    // Subjects that a restored backup brought back ask nowhere but in the ledger.
+    let least = if report.from_ledger > 0 {
+        report.subjects.held + report.subjects.left
+    } else {
+        0
+    };
+    match retention_plan::survey::unfinished(session, erasure).await {
+        Ok(open) => Some(open.max(least)),
+        Err(error) => {
+            tracing::warn!("open erasures are not counted: {}", runtime::exit::chain_of(&error));
+            None
+        }
+    }
 }
 
 /// Subjects' keys as PostgreSQL prints them. The message names no key.
@@ -350,6 +373,7 @@ fn summary(
     kind: RunKind,
     policy: &LoadedPolicy,
     work: Work,
+    unfinished: Option<u64>,
     receipt: ReceiptRef,
     outcome: retention_proof::Outcome,
     exit: Exit,
@@ -360,6 +384,7 @@ fn summary(
         subjects: subjects.asked,
         completed: subjects.completed,
         open: subjects.held + subjects.left,
+        unfinished,
         from_ledger: work.erasures.from_ledger,
     };
     Summary {

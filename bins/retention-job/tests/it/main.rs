@@ -4,6 +4,7 @@
 mod addresses;
 mod columns;
 mod env_example;
+mod erasures;
 mod guards;
 mod help;
 mod hostile;

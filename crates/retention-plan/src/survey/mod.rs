@@ -17,7 +17,7 @@ mod subjects;
 
 pub use cascade::Cascade;
 pub use explain::Explained;
-pub use subjects::{SubjectSurvey, subjects};
+pub use subjects::{SubjectSurvey, subjects, unfinished};
 
 use crate::catalog::{Catalog, Table};
 use crate::holds::{HoldError, HoldRules};

@@ -31,17 +31,22 @@ pub async fn subjects(
     let Some(requested) = &erasure.requested else {
         return Ok(None);
     };
-    let asks = open(holds, active, erasure, requested).map_err(|source| SurveyError::Hold {
+    let held: Held<'_> = &|oid, deletes| holds.predicate(oid, deletes, active);
+    let asks = open(held, erasure, requested).map_err(|source| SurveyError::Hold {
         rule: RULE.to_owned(),
         source,
     })?;
-    let open = count(session, erasure, &asks).await?;
+    let asks = Sql::text("SELECT pg_catalog.count(*) FROM (")
+        .append(&asks)
+        .raw(") AS open");
+    let shown = erasure.subject.shown();
+    let open = count(session, &shown, &asks).await?;
     let mut total = None;
     if open > 0 {
         let (table, key) = (erasure.subject.quoted(), quote_ident(&erasure.key.name));
         let all = Sql::text(format!("SELECT pg_catalog.count(DISTINCT t.{key}) FROM {table} AS t"));
         // Subjects may have come in between.
-        total = Some(count(session, erasure, &all).await?.max(open));
+        total = Some(count(session, &shown, &all).await?.max(open));
     }
     Ok(Some(SubjectSurvey { open, total }))
 }
@@ -49,8 +54,10 @@ pub async fn subjects(
 /// What it is called where rules have names.
 const RULE: &str = "erasure";
 
-fn open(holds: &HoldRules, active: &Structure, erasure: &ResolvedErasure, requested: &Sql) -> Result<Sql, HoldError> {
-    let held = |oid, deletes| holds.predicate(oid, deletes, active);
+/// Whether it is held: over `t`, by the table's OID and whether its rows are deleted.
+type Held<'a> = &'a dyn Fn(u32, bool) -> Result<Option<Sql>, HoldError>;
+
+fn open(held: Held<'_>, erasure: &ResolvedErasure, requested: &Sql) -> Result<Sql, HoldError> {
     let key = quote_ident(&erasure.key.name);
     let new = erasure.completed.as_ref().map_or_else(
         || "false".to_owned(),
@@ -66,26 +73,48 @@ fn open(holds: &HoldRules, active: &Structure, erasure: &ResolvedErasure, reques
     if let Some(held) = held(erasure.subject.oid, false)? {
         sql = sql.raw(" AND NOT COALESCE(").append(&held).raw(", false)");
     }
-    sql = sql.raw(") SELECT pg_catalog.count(*) FROM (SELECT asked.key FROM asked WHERE asked.new");
+    sql = sql.raw(") SELECT asked.key::pg_catalog.text FROM asked WHERE asked.new");
     for table in &erasure.tables {
         let template = table.template();
-        let deletes = matches!(template.work, Work::Delete);
-        let held = held(template.table.oid, deletes)?;
+        let held = held(template.table.oid, matches!(template.work, Work::Delete))?;
         sql = sql
-            .raw(" UNION SELECT asked.key FROM asked WHERE ")
+            .raw(" UNION SELECT asked.key::pg_catalog.text FROM asked WHERE ")
             .append(&table.left_of("asked.key", held.as_ref()));
     }
-    Ok(sql.raw(") AS open"))
+    Ok(sql)
 }
 
-async fn count(session: &Session, erasure: &ResolvedErasure, sql: &Sql) -> Result<u64, SurveyError> {
+/// How many subjects are not done, held ones and requests that wait in `retention.erasure` included; the end of a run
+/// tells it. `erasure` is `None` where the policy has none: requests may wait all the same.
+///
+/// # Errors
+/// See [`SurveyError`].
+pub async fn unfinished(session: &Session, erasure: Option<&ResolvedErasure>) -> Result<u64, SurveyError> {
+    let hold = |source| SurveyError::Hold {
+        rule: RULE.to_owned(),
+        source,
+    };
+    let waiting = "SELECT e.subject FROM retention.erasure AS e WHERE e.completed_at IS NULL";
+    let mut sql = Sql::text("SELECT pg_catalog.count(*) FROM (").raw(waiting);
+    if let Some((erasure, requested)) = erasure.and_then(|erasure| Some((erasure, erasure.requested.as_ref()?))) {
+        let nobody_is_held: Held<'_> = &|_, _| Ok(None);
+        sql = sql
+            .raw(" UNION (")
+            .append(&open(nobody_is_held, erasure, requested).map_err(hold)?)
+            .raw(")");
+    }
+    let table = erasure.map_or_else(|| "retention.erasure".to_owned(), |erasure| erasure.subject.shown());
+    count(session, &table, &sql.raw(") AS open")).await
+}
+
+async fn count(session: &Session, table: &str, sql: &Sql) -> Result<u64, SurveyError> {
     let counted = match read_only(session, Duration::ZERO, sql).await {
         Ok(row) => unsigned(&row, 0),
         Err(error) => Err(error),
     };
     counted.map_err(|source| SurveyError::Db {
         rule: RULE.to_owned(),
-        table: erasure.subject.shown(),
+        table: table.to_owned(),
         source,
     })
 }

@@ -1,0 +1,91 @@
+//! Erasures: what is told of them at the end of a run.
+
+use crate::world::World;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+const POLICY: &str = "
+rules: []
+erasure:
+  max_fraction: 1
+  subject: {table: users, key: id, requested: [{column: rtbf_requested, op: eq, value: true}], completed: rtbf_completed_at}
+  tables:
+  - {table: users, action: {anonymise: {email: 'null', phone: 'null'}}, reach: {column: id}}
+";
+
+/// Takes one push, and gives its text.
+fn gateway() -> (String, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let taken = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut text = String::new();
+        let mut buffer = [0; 65_536];
+        loop {
+            let read = stream.read(&mut buffer).unwrap();
+            text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+            let length = text
+                .to_ascii_lowercase()
+                .split_once("content-length: ")
+                .map(|(_, rest)| {
+                    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                    digits.parse::<usize>().unwrap()
+                });
+            let body = text.split_once("\r\n\r\n").map(|(_, body)| body.len());
+            if read == 0 || body.is_some() && body >= length {
+                break;
+            }
+        }
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        text
+    });
+    (url, taken)
+}
+
+#[track_caller]
+fn open_erasures(world: &World, more: &[&str], code: i32) -> (u64, String) {
+    let (url, pushed) = gateway();
+    let mut command = world.with_policy(POLICY);
+    let ended = program::run(command.args(more).env("PUSHGATEWAY_URL", url));
+    assert_eq!(ended.code, Some(code), "{ended:?}");
+    let text = pushed.join().unwrap();
+    let metric = text.lines().find(|line| line.starts_with("retention_open_erasures{} "));
+    (
+        ended.json()["erasures"]["unfinished"].as_u64().unwrap(),
+        metric.unwrap_or_else(|| panic!("{text}")).to_owned(),
+    )
+}
+
+#[test]
+fn open_erasures_are_those_of_the_end() {
+    let world = World::new();
+    // More than a page, of which a run that stops looks at the first only.
+    world.own("INSERT INTO users SELECT n, n || '@example.invalid', '1', n > 10 FROM generate_series(7, 2510) AS n");
+    let stopped = open_erasures(&world, &["--max-rows", "10"], 5);
+    assert_eq!(stopped, (2503, "retention_open_erasures{} 2503.0".to_owned()));
+    let file = world.file("policy.yaml", POLICY);
+    let held = program::run(
+        world
+            .job([
+                "hold",
+                "add",
+                "--reason",
+                "a case",
+                "--table",
+                "public.users",
+                "--column",
+                "id",
+                "--value",
+                "4",
+            ])
+            .env("RETENTION_POLICY", &file),
+    );
+    assert_eq!(held.code, Some(0), "{held:?}");
+    // A request of `erase` for a held subject waits, once.
+    let asked = program::run(world.job(["erase", "--subject", "4"]).env("RETENTION_POLICY", &file));
+    assert_eq!(asked.code, Some(1), "{asked:?}");
+    let rest = open_erasures(&world, &[], 0);
+    assert_eq!(rest, (1, "retention_open_erasures{} 1.0".to_owned()));
+}
