@@ -151,13 +151,16 @@ impl Session {
         Ok(())
     }
 
-    /// Ends whatever transaction is open. Safe to call always: after an error, after a call that was dropped half-way
-    /// (it waits for that statement; [`Session::cancel`] shortens it), and when there is no transaction, which the server
-    /// answers with a warning.
+    /// Ends whatever transaction is open. Safe to call always: after an error, after a call that was dropped half-way in
+    /// it (it waits for that statement; [`Session::cancel`] shortens it), and when there is no transaction: then nothing is
+    /// sent, which the server would answer with a warning in its log.
     ///
     /// # Errors
     /// The connection is gone, and with it the transaction.
     pub async fn rollback(&self) -> Result<(), DbError> {
+        if self.is_alive() && !self.progress.may_be_open() {
+            return Ok(());
+        }
         self.client.batch_execute("ROLLBACK").await?;
         self.progress.rolled_back();
         Ok(())

@@ -110,6 +110,19 @@ impl SecretFile {
     }
 }
 
+/// What a secret of this name is, as messages say it.
+fn what(name: &str) -> (&'static str, &'static str) {
+    if name == "DATABASE_URL" {
+        ("the database's address", "a database's address")
+    } else if name.ends_with("_URL") {
+        ("the address", "an address")
+    } else if name.ends_with("_KEY") {
+        ("the key", "a key")
+    } else {
+        ("the token", "a token")
+    }
+}
+
 /// Why there is no usable secret. The messages never contain it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -126,7 +139,7 @@ pub enum SecretError {
         name: &'static str,
     },
     /// The file holds nothing.
-    #[error("{name}_FILE {} is empty; it must hold the token", path.display())]
+    #[error("{name}_FILE {} is empty; it must hold {}", path.display(), what(name).0)]
     EmptyFile {
         /// What users call it.
         name: &'static str,
@@ -145,7 +158,7 @@ pub enum SecretError {
         source: io::Error,
     },
     /// The file is far too long to be a token.
-    #[error("{name}_FILE {} is longer than {MAX_BYTES} bytes; expected a file with only the token", path.display())]
+    #[error("{name}_FILE {} is longer than {MAX_BYTES} bytes; expected a file with only {}", path.display(), what(name).0)]
     TooLong {
         /// What users call it.
         name: &'static str,
@@ -153,7 +166,7 @@ pub enum SecretError {
         path: PathBuf,
     },
     /// It could not be sent in a header.
-    #[error("{name} cannot be a token: expected one line of visible ASCII characters, found {found}")]
+    #[error("{name} cannot be {}: expected one line of visible ASCII characters, found {found}", what(name).1)]
     NotAToken {
         /// What users call it.
         name: &'static str,

@@ -13,6 +13,8 @@ pub(super) enum Effect {
     None,
     Begins,
     Ends,
+    /// Nobody knows: it has a function's body in it, with BEGINs of its own.
+    Opaque,
 }
 
 impl Effect {
@@ -34,10 +36,10 @@ impl Effect {
         }
     }
 
-    /// Of several: the last one that does anything counts. A text with a function's body in it has its own BEGINs.
+    /// Of several: the last one that does anything counts.
     pub(super) fn of_batch(text: &str) -> Self {
         if text.contains("$$") {
-            return Self::None;
+            return Self::Opaque;
         }
         let mut effects = text.split(';').map(Self::of_statement);
         effects.rfind(|effect| *effect != Self::None).unwrap_or(Self::None)
@@ -49,6 +51,8 @@ impl Effect {
 pub(super) struct Progress {
     open: AtomicBool,
     abandoned: AtomicBool,
+    /// Something opaque was sent since the transaction's state was last known.
+    unsure: AtomicBool,
 }
 
 impl Progress {
@@ -74,9 +78,15 @@ impl Progress {
         self.open.load(Ordering::Acquire)
     }
 
+    /// Whether a rollback may have something to do.
+    pub(super) fn may_be_open(&self) -> bool {
+        self.is_open() || self.abandoned.load(Ordering::Acquire) || self.unsure.load(Ordering::Acquire)
+    }
+
     pub(super) fn rolled_back(&self) {
         self.open.store(false, Ordering::Release);
         self.abandoned.store(false, Ordering::Release);
+        self.unsure.store(false, Ordering::Release);
     }
 }
 
@@ -96,6 +106,7 @@ impl Call<'_> {
             // `BEGIN; something` may fail at something: the transaction is open all the same.
             Effect::Begins => self.progress.open.store(true, Ordering::Release),
             Effect::Ends if well => self.progress.open.store(false, Ordering::Release),
+            Effect::Opaque => self.progress.unsure.store(true, Ordering::Release),
             Effect::None | Effect::Ends => {}
         }
     }
@@ -103,7 +114,13 @@ impl Call<'_> {
 
 impl Drop for Call<'_> {
     fn drop(&mut self) {
-        if !self.ended && (self.effect != Effect::None || self.progress.is_open()) {
+        if self.ended {
+            return;
+        }
+        if self.effect == Effect::Opaque {
+            self.progress.unsure.store(true, Ordering::Release);
+        }
+        if matches!(self.effect, Effect::Begins | Effect::Ends) || self.progress.is_open() {
             self.progress.abandoned.store(true, Ordering::Release);
         }
     }
@@ -127,7 +144,7 @@ mod tests {
             ("ROLLBACK TO SAVEPOINT a", None),
             ("SAVEPOINT a", None),
             ("SELECT 'BEGIN'", None),
-            ("DO $$ BEGIN PERFORM 1; BEGIN END; END $$", None),
+            ("DO $$ BEGIN PERFORM 1; BEGIN END; END $$", Opaque),
             ("", None),
         ] {
             assert_eq!(Effect::of_batch(text), expected, "{text}");
@@ -146,6 +163,23 @@ mod tests {
         progress.enter(Effect::None).expect("rolled back").ended(true);
         drop(progress.enter(Effect::Ends).expect("a commit"));
         assert!(progress.enter(Effect::None).is_err(), "did the commit happen?");
+    }
+
+    #[test]
+    fn a_rollback_is_for_what_may_be_open() {
+        let progress = Progress::default();
+        progress.enter(Effect::None).expect("outside").ended(false);
+        drop(progress.enter(Effect::None).expect("outside"));
+        assert!(!progress.may_be_open());
+        for effect in [Effect::Begins, Effect::Opaque] {
+            progress.enter(effect).expect("fresh").ended(true);
+            assert!(progress.may_be_open(), "{effect:?}");
+            progress.rolled_back();
+            drop(progress.enter(effect).expect("fresh"));
+            assert!(progress.may_be_open(), "{effect:?} is dropped");
+            progress.rolled_back();
+            assert!(!progress.may_be_open(), "{effect:?}");
+        }
     }
 
     #[test]

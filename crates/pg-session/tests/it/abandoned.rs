@@ -54,6 +54,12 @@ async fn rolling_back_is_safe_always() {
     session.rollback().await.expect("rolled back");
     session.rollback().await.expect("again");
     session.one(&Sql::text("SELECT 1")).await.expect("good");
+    let log = server.cluster.log();
+    assert!(!log.contains("no transaction in progress"), "noise: {log}");
+    // What cannot be looked into may have begun one.
+    session.batch("DO $$ BEGIN END $$; BEGIN").await.expect("begun");
+    session.rollback().await.expect("rolled back");
+    session.batch("VACUUM pg_catalog.pg_class").await.expect("outside");
 }
 
 #[tokio::test]

@@ -48,7 +48,10 @@ pub enum Problem {
         user: String,
     },
     /// A right that we have not.
-    #[error("{user} has no {right}; expected: GRANT {right} ON {on} TO {user}")]
+    #[error(
+        "{user} has no {right}; expected: GRANT {right} ON {on} TO {}",
+        pg_session::quote_ident(user)
+    )]
     Privilege {
         /// We.
         user: String,

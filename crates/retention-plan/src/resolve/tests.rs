@@ -350,7 +350,7 @@ fn what_many_partitions_lack_is_told_once() {
         tables.push(leaf);
     }
     insta::assert_snapshot!(told(&with(vec![rule("r", "root")]), tables), @r#"
-    rule "r": public.p003 (and 49 more): retention has no DELETE; expected: GRANT DELETE ON TABLE "public"."p003" TO retention
+    rule "r": public.p003 (and 49 more): retention has no DELETE; expected: GRANT DELETE ON TABLE "public"."p003" TO "retention"
     "#);
 }
 

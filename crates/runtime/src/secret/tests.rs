@@ -118,3 +118,29 @@ async fn a_kubernetes_rotation_is_seen_at_once() {
     std::fs::write(root.join("..2026_02/token"), "third").expect("write");
     assert_eq!(source.get().await.expect("third").expose(), "third");
 }
+
+#[test]
+fn messages_say_what_is_missing() {
+    let empty = |name| {
+        let path = PathBuf::from("f");
+        SecretError::EmptyFile { name, path }.to_string()
+    };
+    assert_eq!(
+        empty("DATABASE_URL"),
+        "DATABASE_URL_FILE f is empty; it must hold the database's address"
+    );
+    assert_eq!(
+        empty("RETENTION_LEDGER_KEY"),
+        "RETENTION_LEDGER_KEY_FILE f is empty; it must hold the key"
+    );
+    assert_eq!(empty("MC_TOKEN"), "MC_TOKEN_FILE f is empty; it must hold the token");
+    let path = PathBuf::from("f");
+    let long = SecretError::TooLong {
+        name: "DATABASE_URL",
+        path,
+    };
+    assert!(
+        long.to_string().ends_with("a file with only the database's address"),
+        "{long}"
+    );
+}
