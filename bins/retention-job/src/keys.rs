@@ -5,6 +5,7 @@ use crate::{failure, setup};
 use anyhow::Context as _;
 use pg_session::{Session, Target};
 use retention_engine::Ledger;
+use retention_plan::preflight::{Finding, Severity};
 use retention_plan::resolve::{HmacKey, Keys};
 use retention_proof::{LedgerKey, SigningKey};
 use retention_store::erasure::LedgerPosition;
@@ -98,13 +99,50 @@ async fn open(
     position: Option<&LedgerPosition>,
 ) -> Result<Ledger, Failure> {
     let text = place.expose();
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        let target = Target::parse_as("RETENTION_LEDGER", text).map_err(failure::target)?;
-        let options = setup::session_options("retention-job ledger", Duration::from_secs(10), Duration::ZERO);
-        let session = target.connect(&options).await.map_err(failure::target)?;
+    if is_address(text) {
+        let session = ledger_session(text).await?;
         return Ledger::database(session, governed, key, position)
             .await
             .map_err(failure::ledger);
     }
     Ledger::file(Path::new(text), key, position).map_err(failure::ledger)
+}
+
+fn is_address(place: &str) -> bool {
+    place.starts_with("postgres://") || place.starts_with("postgresql://")
+}
+
+async fn ledger_session(address: &str) -> Result<Session, Failure> {
+    let target = Target::parse_as("RETENTION_LEDGER", address).map_err(failure::target)?;
+    let options = setup::session_options("retention-job ledger", Duration::from_secs(10), Duration::ZERO);
+    target.connect(&options).await.map_err(failure::target)
+}
+
+/// A ledger in the governed database's own cluster does not outlive a restore: that is worth a warning. A ledger that
+/// cannot be reached is no business of this question.
+pub(crate) async fn ledger_warning(args: &KeyArgs, governed: &Session) -> Option<Finding> {
+    let place = args.ledger.as_ref().filter(|place| is_address(place.expose()))?;
+    let asked = match ledger_session(place.expose()).await {
+        Ok(session) => retention_engine::ledger::same_cluster(&session, governed)
+            .await
+            .map_err(|error| runtime::exit::chain_of(&error)),
+        Err(failure) => Err(runtime::exit::chain(&failure.error)),
+    };
+    match asked {
+        Ok(true) => Some(Finding {
+            severity: Severity::Warning,
+            code: "ledger-in-the-same-cluster",
+            rule: None,
+            object: "RETENTION_LEDGER".to_owned(),
+            message: "RETENTION_LEDGER is a database of the cluster that it protects: a restore of the cluster would take \
+                      the ledger back too, and subjects erased since would return without anybody noticing; put it into \
+                      another cluster, or into a file on another volume"
+                .to_owned(),
+        }),
+        Ok(false) => None,
+        Err(error) => {
+            tracing::warn!("it is not known whether the ledger is in the same cluster as its database: {error}");
+            None
+        }
+    }
 }

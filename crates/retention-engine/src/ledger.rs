@@ -301,3 +301,14 @@ async fn identity(session: &Session) -> Result<(String, String), DbError> {
         .await?;
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
+
+/// Whether both sessions are in the same cluster: whoever restores it restores both.
+///
+/// When a server was started, to the microsecond, is its own; everybody may ask for it. Addresses have many spellings, and
+/// clusters that are copies of one another have the same system identifier.
+///
+/// # Errors
+/// One of them cannot be asked.
+pub async fn same_cluster(ledger: &Session, governed: &Session) -> Result<bool, DbError> {
+    Ok(identity(ledger).await?.1 == identity(governed).await?.1)
+}

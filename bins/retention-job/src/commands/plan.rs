@@ -21,7 +21,10 @@ pub(crate) fn plan(args: &PlanArgs) -> Result<Exit, Failure> {
             strict: args.policy.strict,
         };
         let prepared = prepare::prepare(&session, catalog, &policy, &keys, question).await?;
-        let plan = prepared.plan.context("the plan was not made").exit(Exit::Dependency)?;
+        let mut plan = prepared.plan.context("the plan was not made").exit(Exit::Dependency)?;
+        plan.preflight
+            .findings
+            .extend(keys::ledger_warning(&args.keys, &session).await);
         runtime::output::either(args.output.output.resolve(), &plan, text::render)
             .context("writing the plan")
             .exit(Exit::Dependency)?;

@@ -130,6 +130,9 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
         (Order::Erase(subjects), Some(erasure)) => Order::Erase(canonical(&session, erasure, &subjects).await?),
         (order, _) => order,
     };
+    prepared
+        .findings
+        .extend(keys::ledger_warning(&args.keys, &session).await);
     for finding in prepared
         .findings
         .iter()

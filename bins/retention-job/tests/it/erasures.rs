@@ -20,7 +20,7 @@ fn gateway() -> (String, std::thread::JoinHandle<String>) {
     let taken = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut text = String::new();
-        let mut buffer = [0; 65_536];
+        let mut buffer = [0; 4096];
         loop {
             let read = stream.read(&mut buffer).unwrap();
             text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
@@ -88,4 +88,47 @@ fn open_erasures_are_those_of_the_end() {
     assert_eq!(asked.code, Some(1), "{asked:?}");
     let rest = open_erasures(&world, &[], 0);
     assert_eq!(rest, (1, "retention_open_erasures{} 1.0".to_owned()));
+}
+
+/// A ledger beside the database that it protects goes back with it.
+#[test]
+fn a_ledger_in_the_same_cluster_is_warned_of() {
+    let world = World::new();
+    let other = World::new();
+    for world in [&world, &other] {
+        world.sql_in("postgres", "CREATE DATABASE ledger OWNER job");
+    }
+    // One server has two spellings.
+    let same = world.url().replace("/app", "/ledger");
+    let spelled = same.replace("127.0.0.1", "localhost");
+    let far = other.url().replace("/app", "/ledger");
+    let file = world.file("policy.yaml", POLICY);
+    let warned = |command: &str, ledger: &str| {
+        let ended = program::run(
+            world
+                .job([command])
+                .env("RETENTION_POLICY", &file)
+                .env("RETENTION_LEDGER", ledger)
+                .env("RETENTION_LEDGER_KEY", "k".repeat(64)),
+        );
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        if command == "plan" {
+            ended.json()["preflight"]["findings"].to_string()
+        } else {
+            ended.stderr
+        }
+    };
+    let says = "would take the ledger back too";
+    for command in ["plan", "run"] {
+        for (ledger, expected) in [(&same, true), (&spelled, true), (&far, false)] {
+            // Another ledger than that which was carried out is refused, and not the question here.
+            world.sql("DO $$ BEGIN IF to_regclass('retention.ledger') IS NOT NULL THEN DELETE FROM retention.ledger; END IF; END $$");
+            let text = warned(command, ledger);
+            assert_eq!(text.contains(says), expected, "{command} {expected}: {text}");
+        }
+    }
+    // Who may not ask for the cluster's identifier sees it all the same.
+    world.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    world.sql_in("ledger", "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    assert!(warned("plan", &same).contains(says));
 }
