@@ -269,6 +269,7 @@ async fn what_a_rule_dropped_is_done_for_an_erasure_of_the_same_run() {
         legal_hold_labels: Vec::new(),
         rules: Vec::new(),
         erasure: Some(Erasure {
+            max_fraction: None,
             subject: SubjectTable {
                 table: table("users"),
                 key: "id".to_owned(),

@@ -497,6 +497,7 @@ fn a_key_never_gets_into_the_log() {
 fn keys_of_subjects_stay_out_of_the_log_where_that_can_be() {
     let mut case = case();
     case.policy.erasure = Some(retention_policy::Erasure {
+        max_fraction: None,
         subject: retention_policy::SubjectTable {
             table: retention_policy::TableName {
                 schema: "public".to_owned(),
