@@ -119,13 +119,13 @@ pub async fn missing_rights_and_row_security_are_told_with_what_is_needed(major:
     let shown = told(&session, &policy(rules)).await;
     insta::allow_duplicates! {
         insta::assert_snapshot!(shown, @r#"
-    rule "delete": public.t: d1_reader has no DELETE; expected: GRANT DELETE ON TABLE "public"."t" TO d1_reader
-    rule "delete": public.c: d1_reader has no SELECT; expected: GRANT SELECT ON TABLE "public"."c" TO d1_reader
-    rule "table": public.t: d1_reader has no UPDATE; expected: GRANT UPDATE ON TABLE "public"."t" TO d1_reader
+    rule "delete": public.t: d1_reader has no DELETE; expected: GRANT DELETE ON TABLE "public"."t" TO "d1_reader"
+    rule "delete": public.c: d1_reader has no SELECT; expected: GRANT SELECT ON TABLE "public"."c" TO "d1_reader"
+    rule "table": public.t: d1_reader has no UPDATE; expected: GRANT UPDATE ON TABLE "public"."t" TO "d1_reader"
     rule "secret": public.secret: row security applies to d1_reader; expected a user with BYPASSRLS, or the owner of a table without FORCE ROW LEVEL SECURITY
-    rule "parts": public.p1: d1_reader has no SELECT; expected: GRANT SELECT ON TABLE "public"."p1" TO d1_reader
-    rule "parts": public.p1: d1_reader has no DELETE; expected: GRANT DELETE ON TABLE "public"."p1" TO d1_reader
-    rule "hidden": Hidden.h: d1_reader has no USAGE; expected: GRANT USAGE ON SCHEMA "Hidden" TO d1_reader
+    rule "parts": public.p1: d1_reader has no SELECT; expected: GRANT SELECT ON TABLE "public"."p1" TO "d1_reader"
+    rule "parts": public.p1: d1_reader has no DELETE; expected: GRANT DELETE ON TABLE "public"."p1" TO "d1_reader"
+    rule "hidden": Hidden.h: d1_reader has no USAGE; expected: GRANT USAGE ON SCHEMA "Hidden" TO "d1_reader"
     rule "detach": public.p: d1_reader is not its owner; detaching partitions needs the owner of the partition and of the table above it
     "#);
     }
