@@ -4,7 +4,7 @@ use crate::args::{LogArgs, LogFormat};
 use crate::style;
 use std::io::{self, IsTerminal};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, ParseError, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -48,6 +48,12 @@ fn use_json(format: LogFormat, terminal: bool) -> bool {
     }
 }
 
+/// Whatever `RUST_LOG` says: tokio-postgres writes the parameters of each statement at `debug`, among them keys, and whom a row
+/// is about.
+fn keeps_secrets(metadata: &tracing::Metadata<'_>) -> bool {
+    !metadata.target().starts_with("tokio_postgres") || *metadata.level() <= tracing::Level::INFO
+}
+
 fn subscriber<W>(
     filter: &str,
     json: bool,
@@ -64,6 +70,7 @@ where
         filter: filter.to_owned(),
         source,
     })?;
+    let keeps_secrets = filter_fn(keeps_secrets).with_max_level_hint(LevelFilter::TRACE);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         // Otherwise a closed stderr makes the subscriber call eprintln!, which panics, which aborts the process.
@@ -75,10 +82,14 @@ where
             .flatten_event(true)
             .with_current_span(true)
             .with_span_list(false);
-        Ok(Box::new(tracing_subscriber::registry().with(layer.with_filter(filter))))
+        Ok(Box::new(
+            tracing_subscriber::registry().with(layer.with_filter(filter.and(keeps_secrets))),
+        ))
     } else {
         let layer = layer.with_ansi(colours).with_target(false);
-        Ok(Box::new(tracing_subscriber::registry().with(layer.with_filter(filter))))
+        Ok(Box::new(
+            tracing_subscriber::registry().with(layer.with_filter(filter.and(keeps_secrets))),
+        ))
     }
 }
 
@@ -117,6 +128,21 @@ mod tests {
             tracing::debug!("not shown at info");
         });
         lines.text()
+    }
+
+    #[test]
+    fn parameters_of_statements_are_never_logged() {
+        for filter in ["trace", "tokio_postgres=trace", "info,tokio_postgres::query=debug"] {
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber = subscriber(filter, true, false, move || writer.clone()).expect("filter");
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::debug!(target: "tokio_postgres::query", "executing with parameters: [secret]");
+                tracing::info!(target: "tokio_postgres::query", "a notice of the server");
+            });
+            assert!(!lines.text().contains("secret"), "{filter}");
+            assert!(lines.text().contains("notice"), "{filter}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod erasures;
 mod guards;
 mod help;
 mod hostile;
+mod logs;
 mod policies;
 mod rights;
 mod servers;
