@@ -263,6 +263,7 @@ impl Engine {
         loop {
             let before = sums.rows;
             sums.skipped = false;
+            sums.kept = 0;
             for (leaf, state) in leaves.iter().zip(&mut states) {
                 if *state == State::Open {
                     match Box::pin(self.sweep(task, leaf, round, sums, strategies)).await? {
@@ -295,6 +296,15 @@ impl Engine {
                 fruitless += 1;
             }
             let helps = sums.rows > before || sums.skipped;
+            if !helps {
+                // Each was tried alone: they are blocked, though it took the foreign key itself to say so.
+                let kept = sums.kept.min(left.free);
+                left.free -= kept;
+                left.blocked += kept;
+                if left.free == 0 {
+                    return Ok(Some(0));
+                }
+            }
             if !helps || fruitless > self.options.max_sweeps {
                 tracing::warn!(
                     rule = task.rule,
@@ -302,7 +312,7 @@ impl Engine {
                     reason = if sums.skipped {
                         "others have them locked"
                     } else {
-                        "a trigger or rule keeps them"
+                        "a trigger, rule or foreign key keeps them"
                     },
                     "due rows are left"
                 );

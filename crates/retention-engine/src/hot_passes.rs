@@ -194,7 +194,7 @@ impl Engine {
                         at = next;
                     }
                     Step::Again => {}
-                    Step::Past => at = next,
+                    Step::Past | Step::Referenced => at = next,
                 }
             }
             tracing::trace!(

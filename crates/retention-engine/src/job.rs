@@ -45,6 +45,8 @@ pub(crate) struct Sums {
     pub(crate) batches: u64,
     /// Something was left out in the last sweep because others had it locked.
     pub(crate) skipped: bool,
+    /// Rows that foreign keys kept in the last sweep, although the predicate called them free.
+    pub(crate) kept: u64,
 }
 
 /// What a strategy does after a careful batch.
@@ -56,6 +58,8 @@ pub(crate) enum Step {
     Again,
     /// This place cannot be had: go on behind it.
     Past,
+    /// A foreign key stands against a row in these blocks.
+    Referenced,
 }
 
 /// As audit rows and receipts name a strategy.
@@ -168,6 +172,7 @@ impl Engine {
                 Ok(Step::On(done))
             }
             Ended::TooMany => Ok(Step::Again),
+            Ended::Referenced if matches!(taking.scope, Scope::Blocks { part: None, .. }) => Ok(Step::Referenced),
             Ended::Locked | Ended::Referenced => {
                 controller.locked();
                 job.obstacles += 1;

@@ -93,7 +93,7 @@ impl Engine {
                         .map(|before| (wanted, before));
                 }
                 Step::Again => {}
-                Step::Past => from = next,
+                Step::Past | Step::Referenced => from = next,
             }
         }
     }
@@ -115,7 +115,7 @@ impl Engine {
         };
         loop {
             match self.careful(job, scope.clone(), None, controller, None).await? {
-                Step::On(_) | Step::Past => return Ok(None),
+                Step::On(_) | Step::Past | Step::Referenced => return Ok(None),
                 Step::Again => {}
             }
             if let Some(stop) = self.may_go_on(job).await {

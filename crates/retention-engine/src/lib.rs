@@ -19,6 +19,7 @@
 //! | `tid_range`, `hot_passes`, `keyset`, `limited`, `partition` | one strategy each |
 //! | `detach`, `settle` | a partition: taken out, dropped behind a last look |
 //! | `note`, `noted` | partitions that earlier runs began to detach: what a note means, what is done |
+//! | `around` | rows that foreign keys keep although nothing said so |
 //! | `regain` | a lost server |
 //! | `throttle`, `watch` | when to make room for others |
 //! | `verify`, `holds` | what is left; what is held |
@@ -31,6 +32,7 @@ pub mod ledger;
 pub mod options;
 pub mod progress;
 
+mod around;
 mod batch;
 mod detach;
 mod holds;

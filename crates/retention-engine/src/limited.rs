@@ -36,7 +36,7 @@ impl Engine {
                 Step::On(done) if done.rows < limit => return Ok(None),
                 Step::On(done) => controller.done(limit, done.rows, done.elapsed),
                 Step::Again => {}
-                Step::Past => return Ok(None),
+                Step::Past | Step::Referenced => return Ok(None),
             }
         }
     }

@@ -8,6 +8,8 @@ use retention_plan::{Column, Leaf, Task, Work};
 pub(crate) enum Scope {
     /// Blocks `from..to`; of those, only the rows of a part.
     Blocks { from: u64, to: u64, part: Option<Part> },
+    /// From a place to before another.
+    Places { from: Place, to: Place },
     /// Values of an indexed column: from the first bound to before the second.
     Keys {
         column: Column,
@@ -48,6 +50,14 @@ impl Part {
     }
 }
 
+/// Where a row lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) block: u64,
+    /// Of the row in its block, from 1; 0 is before all of them.
+    pub(crate) number: u64,
+}
+
 /// A lower bound of an indexed column, as PostgreSQL prints it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bound {
@@ -82,6 +92,12 @@ impl Scope {
                     None => sql,
                 })
             }
+            Self::Places { from, to } => Some(
+                Sql::text("t.ctid >= ")
+                    .param(format!("({},{})", from.block, from.number), "pg_catalog.tid")
+                    .raw(" AND t.ctid < ")
+                    .param(format!("({},{})", to.block, to.number), "pg_catalog.tid"),
+            ),
             Self::Keys { column, from, before } => {
                 let mut sql = Sql::text("t.").ident(&column.name).raw(" IS NOT NULL");
                 if let Some(bound) = from {

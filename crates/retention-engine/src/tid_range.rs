@@ -56,6 +56,12 @@ impl Engine {
                 }
                 Step::Again => {}
                 Step::Past => from = to,
+                Step::Referenced => {
+                    if let Some(stop) = self.around(job, from, to).await? {
+                        return Ok(Some(stop));
+                    }
+                    from = to;
+                }
             }
         }
         Ok(None)

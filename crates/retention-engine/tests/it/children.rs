@@ -92,3 +92,25 @@ async fn a_child_that_comes_meanwhile_is_never_taken_along() {
         assert_eq!(there, 1, "{on_delete}: the child was taken along");
     }
 }
+
+#[tokio::test]
+async fn what_lies_beside_a_row_that_only_the_foreign_keys_keep_goes() {
+    // 1 <- 2 <- 3 by a cascade, one key three times over, and something refers to 3: further than the predicate looks. All
+    // lie in one block.
+    let world = World::new(
+        "CREATE TABLE events (id bigint PRIMARY KEY, at timestamptz, who text, note text, n int DEFAULT 0,
+           up bigint REFERENCES events ON DELETE CASCADE, seen bigint REFERENCES events);
+         CREATE INDEX ON events (up);
+         CREATE INDEX ON events (seen);
+         INSERT INTO events (id, at) SELECT i, '2026-01-01' FROM generate_series(1, 40) AS i;
+         UPDATE events SET up = id - 1 WHERE id IN (2, 3);
+         INSERT INTO events (id, at, seen) VALUES (1000, 'infinity', 3);",
+    )
+    .await;
+    let mut rule = delete("events");
+    rule.on_children = OnChildren::Cascade;
+    let result = world.apply(rule, Strategy::TidRange, Options::default()).await;
+    assert_eq!((result.rows, result.blocked, result.residue), (37, 3, Some(0)));
+    assert_eq!(world.number("SELECT count(*) FROM events").await, 4);
+    assert_eq!(world.number("SELECT sum(rows)::bigint FROM retention.audit").await, 37);
+}
