@@ -1,4 +1,4 @@
-//! A term that jumps. (The clock's own guard is property-tested in retention-plan: no server here has another clock.)
+//! A term that jumps. (The clock's own guard: `clock`.)
 
 use libtest_mimic::Trial;
 use retention_faults::World;

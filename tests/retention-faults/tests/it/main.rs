@@ -10,6 +10,7 @@
 #![allow(clippy::print_stderr, reason = "measurements are part of what these tests say")]
 
 mod budget;
+mod clock;
 mod cut;
 mod disk;
 mod guards;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         restore::trials(),
         budget::trials(),
         guards::trials(),
+        clock::trials(),
         packs::trials(),
         second_night::trials(),
         standby::trials(),
