@@ -137,7 +137,7 @@ pub enum HoldError {
 /// none that begins later can miss it.
 ///
 /// # Errors
-/// See [`HoldError`]; batches that did not end within `patience` are [`Kind::Locked`].
+/// See [`HoldError`]; batches that did not end within `patience` are [`Kind::Locked`](pg_session::Kind::Locked).
 pub async fn add(session: &Session, new: &NewHold<'_>, patience: Duration) -> Result<Hold, HoldError> {
     // Before the gate is shut: batches need not wait for this.
     let value = match new.on {
