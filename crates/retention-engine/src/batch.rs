@@ -171,13 +171,23 @@ impl Engine {
             self.options.lock_timeout.as_millis().clamp(1, 1 << 30),
             gate::GATE
         );
-        let change = statement::change(job.task, job.leaf, taking, held, &marker);
+        // Where deleted rows take others along, somebody could refer to one while the statement waits for it, with a row that
+        // is held: foreign keys take it along unseen. So rows are locked first, and looked at again by a statement of its own.
+        let guarded = held.filter(|_| matches!(job.task.work, Work::Delete) && !job.task.cascades_to.is_empty());
+        let locking = guarded.map(|held| statement::lock(job.task, job.leaf, taking, Some(held), &marker));
+        let change = statement::change(job.task, job.leaf, taking, held, locking.is_some(), &marker);
         let (look, seen) = (look(job, true), look(job, false));
         let session = &self.work;
-        let (opened, before, rows, after) = tokio::join!(
+        let (opened, before, obtained, rows, after) = tokio::join!(
             biased;
             session.batch(&opening),
             wire::one(session, &look),
+            async {
+                match &locking {
+                    Some(sql) => wire::one(session, sql).await.map(|_| ()),
+                    None => Ok(()),
+                }
+            },
             wire::execute(session, &change),
             wire::one(session, &seen),
         );
@@ -190,6 +200,7 @@ impl Engine {
         if Some(before.epoch) != self.holds.epoch() {
             return Err(Failed::Epoch);
         }
+        obtained.map_err(Failed::Db)?;
         let rows = rows.map_err(Failed::Db)?;
         let after = after.and_then(|row| Look::read(&row, false)).map_err(Failed::Db)?;
         if job.left(self).is_some_and(|left| rows > left) {

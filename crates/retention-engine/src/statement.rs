@@ -139,35 +139,59 @@ pub(crate) fn free(task: &Task, held: Option<&Sql>) -> Sql {
     sql
 }
 
-/// The DELETE or UPDATE of a batch. `marker` is what `retention.batch` was set to in the same transaction: without it
-/// (the transaction did not begin) no row is touched.
-pub(crate) fn change(task: &Task, leaf: &Leaf, taking: &Taking, held: Option<&Sql>, marker: &str) -> Sql {
-    let table = leaf.relation.quoted();
+/// The rows that a batch takes. `locked`: only those that the transaction has locked already.
+fn rows(task: &Task, leaf: &Leaf, taking: &Taking, held: Option<&Sql>, locked: bool) -> Sql {
     let free = free(task, held);
-    let found = match taking.scope.sql() {
+    let mut found = match taking.scope.sql() {
         Some(scope) => scope.raw(" AND ").append(&free),
         None => free,
     };
-    let rows = if taking.limit.is_some() || taking.skip_locked {
-        let mut inner = Sql::text(format!(
-            "t.ctid = ANY (ARRAY (SELECT t.ctid FROM ONLY {table} AS t WHERE "
-        ))
-        .append(&found);
-        if let Some(limit) = taking.limit {
-            inner = inner.raw(" LIMIT ").param(limit.to_string(), "pg_catalog.int8");
-        }
-        inner.raw(" FOR UPDATE OF t SKIP LOCKED)) AND ").append(&task.todo())
-    } else {
-        found
-    };
+    if locked {
+        // FOR UPDATE leaves no other locker beside it, so that this is the transaction itself and no group.
+        found = found.raw(" AND t.xmax = pg_catalog.pg_current_xact_id()::pg_catalog.xid");
+    }
+    if taking.limit.is_none() && !taking.skip_locked {
+        return found;
+    }
+    let mut inner = Sql::text(format!(
+        "t.ctid = ANY (ARRAY (SELECT t.ctid FROM ONLY {} AS t WHERE ",
+        leaf.relation.quoted()
+    ))
+    .append(&found);
+    if let Some(limit) = taking.limit {
+        inner = inner.raw(" LIMIT ").param(limit.to_string(), "pg_catalog.int8");
+    }
+    inner.raw(" FOR UPDATE OF t SKIP LOCKED)) AND ").append(&task.todo())
+}
+
+/// `marker` is what `retention.batch` was set to in the same transaction: without it (the transaction did not begin) no row is
+/// touched.
+fn marked(sql: Sql, marker: &str) -> Sql {
+    sql.raw(" AND pg_catalog.current_setting('retention.batch', true) = ")
+        .param(marker, "pg_catalog.text")
+}
+
+/// The DELETE or UPDATE of a batch. `locked`: of the rows that [`lock`] locked.
+pub(crate) fn change(task: &Task, leaf: &Leaf, taking: &Taking, held: Option<&Sql>, locked: bool, marker: &str) -> Sql {
+    let table = leaf.relation.quoted();
     let verb = match &task.work {
         Work::Anonymise { set, .. } => Sql::text(format!("UPDATE ONLY {table} AS t SET ")).append(set),
         Work::Delete | Work::Detach => Sql::text(format!("DELETE FROM ONLY {table} AS t")),
     };
-    verb.raw(" WHERE ")
-        .append(&rows)
-        .raw(" AND pg_catalog.current_setting('retention.batch', true) = ")
-        .param(marker, "pg_catalog.text")
+    marked(
+        verb.raw(" WHERE ").append(&rows(task, leaf, taking, held, locked)),
+        marker,
+    )
+}
+
+/// Locks the rows of a batch: from then on nobody can refer to them anew.
+pub(crate) fn lock(task: &Task, leaf: &Leaf, taking: &Taking, held: Option<&Sql>, marker: &str) -> Sql {
+    let table = leaf.relation.quoted();
+    let sql = Sql::text(format!(
+        "SELECT pg_catalog.count(*) FROM (SELECT FROM ONLY {table} AS t WHERE "
+    ))
+    .append(&rows(task, leaf, taking, held, false));
+    marked(sql, marker).raw(" FOR UPDATE OF t) AS locked")
 }
 
 /// How the rows to count are found.
