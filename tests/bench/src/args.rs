@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Rows of the tables that retention-job works on
     #[arg(long, default_value_t = 3_000_000)]
     retention_rows: u64,
+    /// Only retention-job and the one statement: for large tables, where the loops take hours
+    #[arg(long)]
+    retention_pair: bool,
 }
 
 /// The benches.
@@ -111,6 +114,7 @@ pub(crate) struct Setup {
     pub(crate) load_gate: Option<PathBuf>,
     pub(crate) retention_job: Option<PathBuf>,
     pub(crate) retention_rows: u64,
+    pub(crate) retention_pair: bool,
     pub(crate) rounds: u32,
     pub(crate) quick: bool,
 }
@@ -144,6 +148,7 @@ impl Args {
             load_gate: found(self.load_gate.as_ref())?,
             retention_job: found(self.retention_job.as_ref())?,
             retention_rows: self.retention_rows,
+            retention_pair: self.retention_pair,
             rounds: if self.quick { 1 } else { self.rounds },
             quick: self.quick,
         })

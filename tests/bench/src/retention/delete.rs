@@ -8,6 +8,7 @@ use crate::args::Setup;
 use crate::report::{Outcome, Target, progress};
 
 const WAYS: [Way; 5] = [Way::Naive, Way::IdIn, Way::SkipLocked, Way::Keyset, Way::Job];
+const PAIR: [Way; 2] = [Way::Naive, Way::Job];
 const LAYOUTS: [Layout; 2] = [Layout::Correlated, Layout::Scattered];
 
 const TABLE: &str = "
@@ -20,6 +21,7 @@ const TABLE: &str = "
 
 pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let rows = setup.pick(setup.retention_rows, 200_000);
+    let ways = if setup.retention_pair { &PAIR[..] } else { &WAYS[..] };
     let mut lab = Lab::start()?;
     for layout in LAYOUTS {
         lab.template(layout.name(), layout, rows, TABLE)?;
@@ -27,7 +29,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let mut runs = Vec::new();
     for round in 1..=setup.rounds {
         for layout in LAYOUTS {
-            for way in WAYS {
+            for &way in ways {
                 runs.push(one(
                     setup,
                     &mut lab,
@@ -43,7 +45,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
         progress(&format!("  round {round} of {}", setup.rounds));
     }
     let names: Vec<_> = LAYOUTS.iter().map(|layout| layout.name()).collect();
-    let (text, mut figures) = told(&runs, &WAYS, &names);
+    let (text, mut figures) = told(&runs, ways, &names);
     figures["rows"] = rows.into();
     let mut targets = Vec::new();
     for name in names {
