@@ -2,6 +2,7 @@
 //!
 //! * [`command`], [`run`] and [`Running`]: a program with an environment of its own, whose output is read all the time,
 //!   that is never waited for without an end, and that never outlives its test.
+//! * [`built`]: a program of another package.
 //! * [`Nobody`] and [`free_port`]: addresses.
 //! * [`env_example::check`]: `env.example` and the command line know the same variables and defaults.
 //! * [`pushgateway::Pushgateway`]: a real one, and what it holds.
@@ -25,9 +26,11 @@
 )]
 
 mod address;
+mod built;
 pub mod env_example;
 mod process;
 pub mod pushgateway;
 
 pub use address::{Nobody, free_port};
+pub use built::built;
 pub use process::{Ended, Running, Signal, command, run};
