@@ -73,8 +73,21 @@ impl<'a> State<'a> {
         // Foreign keys lead to the same or an earlier table, so later ones go first.
         let mut order: Vec<usize> = (0..all.len()).collect();
         order.sort_by_key(|position| std::cmp::Reverse(self.case.rules[*position].table));
-        for position in order {
-            self.apply(&self.case.rules[position], &mut all[position]);
+        for position in &order {
+            self.apply(&self.case.rules[*position], &mut all[*position]);
+        }
+        // What a later rule set free goes in the same run.
+        for _ in 0..3 {
+            let before: u64 = all.iter().map(|counts| counts.rows).sum();
+            for position in &order {
+                let rule = &self.case.rules[*position];
+                if all[*position].blocked > 0 && rule.max_rows.is_none() {
+                    self.apply(rule, &mut all[*position]);
+                }
+            }
+            if all.iter().map(|counts| counts.rows).sum::<u64>() == before {
+                break;
+            }
         }
         all
     }

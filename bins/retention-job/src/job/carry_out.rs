@@ -67,6 +67,7 @@ pub(crate) async fn everything(
             }
         }
     }
+    once_more(engine, prepared, &mut work).await?;
     if let Some(erasure) = &prepared.erasure {
         match erasures(engine, erasure, prepared, policy, ledger).await {
             Ok(Some(report)) => work.erasures = report,
@@ -80,6 +81,55 @@ pub(crate) async fn everything(
     }
     as_audited(engine, &mut work).await?;
     Ok(work)
+}
+
+/// So often rules whose rows others kept are tried again.
+const ROUNDS: u32 = 3;
+
+/// Rows that a rule had to leave, because others refer to them, may be free when a later rule is through.
+async fn once_more(engine: &mut Engine, prepared: &Prepared, work: &mut Work) -> Result<(), Failure> {
+    let mut done: Vec<bool> = work.results.iter().map(|result| result.rows > 0).collect();
+    for _ in 0..ROUNDS {
+        let mut now = vec![false; done.len()];
+        for (at, (task, survey)) in prepared.tasks.iter().zip(&prepared.surveys).enumerate() {
+            let before = &work.results[at];
+            let others = done.iter().enumerate().any(|(other, done)| *done && other != at) || now.contains(&true);
+            // `max_rows` is for the run, and was counted in the first round.
+            if before.blocked == 0 || before.residue.is_none() || !others || task.max_rows.is_some() {
+                continue;
+            }
+            match engine.apply(task, &counted(survey)).await {
+                Ok(again) => {
+                    now[at] = again.rows > 0;
+                    add(&mut work.results[at], again);
+                }
+                Err(error) if stops_the_run(&error) => return Err(failure::engine(error)),
+                Err(error) => {
+                    tracing::error!(rule = task.rule, "{}", runtime::exit::chain_of(&error));
+                    work.refused += 1;
+                }
+            }
+        }
+        if !now.contains(&true) {
+            break;
+        }
+        done = now;
+    }
+    Ok(())
+}
+
+/// What a later round did and found.
+fn add(result: &mut RuleResult, again: RuleResult) {
+    result.rows += again.rows;
+    result.cascaded += again.cascaded;
+    result.batches += again.batches;
+    result.duration_ms += again.duration_ms;
+    (result.held, result.blocked, result.residue) = (again.held, again.blocked, again.residue);
+    for strategy in again.strategies {
+        if !result.strategies.contains(&strategy) {
+            result.strategies.push(strategy);
+        }
+    }
 }
 
 /// Erases what was asked for; `None`: so many ask now that nobody is erased.

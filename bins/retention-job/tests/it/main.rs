@@ -9,6 +9,7 @@ mod guards;
 mod help;
 mod hostile;
 mod logs;
+mod order;
 mod policies;
 mod rights;
 mod servers;
