@@ -66,23 +66,7 @@ fn open_erasures_are_those_of_the_end() {
     let stopped = open_erasures(&world, &["--max-rows", "10"], 5);
     assert_eq!(stopped, (2503, "retention_open_erasures{} 2503.0".to_owned()));
     let file = world.file("policy.yaml", POLICY);
-    let held = program::run(
-        world
-            .job([
-                "hold",
-                "add",
-                "--reason",
-                "a case",
-                "--table",
-                "public.users",
-                "--column",
-                "id",
-                "--value",
-                "4",
-            ])
-            .env("RETENTION_POLICY", &file),
-    );
-    assert_eq!(held.code, Some(0), "{held:?}");
+    world.hold_user(4, &file);
     // A request of `erase` for a held subject waits, once.
     let asked = program::run(world.job(["erase", "--subject", "4"]).env("RETENTION_POLICY", &file));
     assert_eq!(asked.code, Some(1), "{asked:?}");

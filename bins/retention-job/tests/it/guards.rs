@@ -133,23 +133,7 @@ fn requests_are_in_the_digest() {
     let digest = first["digest"].as_str().unwrap();
     let said = world.refused(world.job(["apply", "--plan", digest]).env("RETENTION_POLICY", &file), 1);
     assert!(said.contains("is not what would be done now"), "{said}");
-    let held = program::run(
-        world
-            .job([
-                "hold",
-                "add",
-                "--reason",
-                "a case",
-                "--table",
-                "public.users",
-                "--column",
-                "id",
-                "--value",
-                "11",
-            ])
-            .env("RETENTION_POLICY", &file),
-    );
-    assert_eq!(held.code, Some(0), "{held:?}");
+    world.hold_user(11, &file);
     assert_eq!(plan(&world, ERASURE)["erasure"]["open"], 4);
 }
 

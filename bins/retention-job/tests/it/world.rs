@@ -4,7 +4,7 @@ use pg_cluster::{Cluster, Major, Options};
 use program::Ended;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The password of everybody; it may not be seen anywhere. It needs percent-encoding, as passwords do.
@@ -156,6 +156,15 @@ impl World {
         let mut command = retention_job(args);
         command.env("DATABASE_URL", self.url()).env("OUTPUT", "json");
         command
+    }
+
+    /// Places a hold on a user, as a privacy officer does.
+    #[track_caller]
+    pub(crate) fn hold_user(&self, id: u32, policy: &Path) {
+        let (id, row) = (id.to_string(), ["--table", "public.users", "--column", "id"]);
+        let mut command = self.job(["hold", "add", "--reason", "a case", "--value", &id]);
+        let ended = program::run(command.args(row).env("RETENTION_POLICY", policy));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
     }
 
     /// A file with this text.

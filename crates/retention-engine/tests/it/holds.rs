@@ -5,9 +5,13 @@ use retention_store::hold::{self, HeldColumn, NewHold};
 use std::time::Duration;
 
 async fn hold_on(world: &World, column: &str, value: &str) {
+    hold_in(world, "events", column, value).await;
+}
+
+async fn hold_in(world: &World, table: &str, column: &str, value: &str) {
     let on = HeldColumn {
         schema: "public".to_owned(),
-        table: "events".to_owned(),
+        table: table.to_owned(),
         column: column.to_owned(),
     };
     let new = NewHold {
@@ -94,20 +98,7 @@ async fn a_held_child_that_comes_meanwhile_is_not_taken_along() {
              INSERT INTO parts SELECT i, i, 'nobody' FROM generate_series(1, 100) AS i;",
         )
         .await;
-        let on = HeldColumn {
-            schema: "public".to_owned(),
-            table: "parts".to_owned(),
-            column: "who".to_owned(),
-        };
-        let new = NewHold {
-            on: Some(&on),
-            value: "w7",
-            reason: "case 7",
-            placed_by: None,
-        };
-        hold::add(&world.session().await, &new, Duration::from_secs(10))
-            .await
-            .unwrap();
+        hold_in(&world, "parts", "who", "w7").await;
         let mut rule = delete("events");
         rule.on_children = retention_policy::OnChildren::Cascade;
         let options = Options {
