@@ -54,11 +54,11 @@ impl Engine {
                 limit: None,
                 skip_locked: false,
             };
-            let mut ended = self.batch(job, &taking, None).await?;
+            let mut ended = self.batch(job, &taking, None, None).await?;
             if ended == Ended::TooMany {
                 taking.limit = job.left(self);
                 job.sums.skipped = true;
-                ended = self.batch(job, &taking, None).await?;
+                ended = self.batch(job, &taking, None, None).await?;
             }
             match ended {
                 Ended::Done(done) => self.account(job, done),

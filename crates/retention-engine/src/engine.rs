@@ -1,5 +1,6 @@
 //! Owns the engine: its sessions, its place in the audit chain, and how one task is carried out.
 
+use crate::attempt::Ahead;
 use crate::batch::{Chain, Done};
 use crate::error::EngineError;
 use crate::holds::Holds;
@@ -75,6 +76,8 @@ pub struct Engine {
     pub(crate) total_rows: u64,
     /// Up to this audit row, batches are on the server's disk.
     pub(crate) durable: u64,
+    /// The next batch, opened with the commit of the last.
+    pub(crate) ahead: Option<Ahead>,
     /// Transactions begun, for the marker of each.
     pub(crate) attempts: u64,
     /// Rows changed since they were last counted, by table.
@@ -152,6 +155,7 @@ impl Engine {
             shutdown: parts.shutdown,
             total_rows: 0,
             durable: 0,
+            ahead: None,
             attempts: 0,
             changed: HashMap::new(),
             standing: 0,
@@ -378,6 +382,8 @@ impl Engine {
         let name = job::name(strategy);
         told(name);
         let mut job = Job::new(task, leaf, name, sums);
+        // Only the first sweep: where it ended too early, the next looks everywhere.
+        job.enough = leaf.together.filter(|_| round == 0).map(|rows| job.sums.rows + rows);
         let stop = match (strategy, by) {
             (Strategy::HotPasses, _) => self.hot_passes(&mut job).await?,
             (Strategy::Keyset, Some((column, cutoff))) => Box::pin(self.keyset(&mut job, column, cutoff)).await?,

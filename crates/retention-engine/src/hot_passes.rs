@@ -182,7 +182,10 @@ impl Engine {
                     to: next,
                     part: Some(pass.part),
                 };
-                match self.careful(job, scope, None, ranges, Some(position.clone())).await? {
+                match self
+                    .careful(job, scope, None, ranges, Some(position.clone()), None)
+                    .await?
+                {
                     Step::On(done) => {
                         seen.saw(pass, done.rows, done.hot, Instant::now());
                         rows += done.rows;

@@ -1,5 +1,6 @@
 //! Owns what strategies share while they work on one leaf: the counters, what is left to do, and when to stop.
 
+use crate::attempt::Onward;
 use crate::batch::{Done, Ended};
 use crate::controller::Controller;
 use crate::engine::Engine;
@@ -32,6 +33,8 @@ pub(crate) struct Job<'a> {
     pub(crate) strategy: &'static str,
     /// What the task did before and in this leaf.
     pub(crate) sums: &'a mut Sums,
+    /// With so many rows of the task done, the sweep most likely has them all.
+    pub(crate) enough: Option<u64>,
     /// Locks met at the place where the sweep is.
     obstacles: u32,
     obstructed: Option<Instant>,
@@ -80,6 +83,7 @@ impl<'a> Job<'a> {
             leaf,
             strategy,
             sums,
+            enough: None,
             obstacles: 0,
             obstructed: None,
         }
@@ -93,6 +97,16 @@ impl<'a> Job<'a> {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// Whether the sweep may end before the table does; the count that follows tells whether that was right.
+    pub(crate) fn has_enough(&self) -> bool {
+        self.has_enough_with(0)
+    }
+
+    /// The same, with `rows` more.
+    pub(crate) fn has_enough_with(&self, rows: u64) -> bool {
+        self.enough.is_some_and(|enough| self.sums.rows + rows >= enough)
     }
 
     /// Whether the table's own rows are among those that its foreign keys change.
@@ -144,7 +158,7 @@ impl Engine {
     }
 
     /// A batch in `scope` that gets out of the way of others: smaller and without locked rows after a lock was met, not
-    /// at all where it is met again and again.
+    /// at all where it is met again and again. `end`: the sweep goes on behind the scope, up to this block.
     pub(crate) async fn careful(
         &mut self,
         job: &mut Job<'_>,
@@ -152,6 +166,7 @@ impl Engine {
         limit: Option<u64>,
         controller: &mut Controller,
         position: Option<String>,
+        end: Option<u64>,
     ) -> Result<Step, EngineError> {
         let skip_locked = job.obstacles > 0;
         let mut taking = Taking {
@@ -159,10 +174,11 @@ impl Engine {
             limit,
             skip_locked,
         };
-        let mut ended = self.batch(job, &taking, position.clone()).await?;
+        let onward = end.map(|end| Onward { end, controller });
+        let mut ended = self.batch(job, &taking, position.clone(), onward).await?;
         if ended == Ended::TooMany {
             taking.limit = job.left(self);
-            ended = self.batch(job, &taking, position).await?;
+            ended = self.batch(job, &taking, position, None).await?;
         }
         match ended {
             Ended::Done(done) => {

@@ -78,7 +78,7 @@ impl Engine {
             let wanted = controller.size();
             let ahead = bound(job, column, next.as_ref(), &cutoff, wanted);
             let (step, ahead) = tokio::join!(
-                self.careful(job, scope, None, &mut controller, None),
+                self.careful(job, scope, None, &mut controller, None, None),
                 scout.look(&ahead)
             );
             match step? {
@@ -114,7 +114,7 @@ impl Engine {
             before: Some(before),
         };
         loop {
-            match self.careful(job, scope.clone(), None, controller, None).await? {
+            match self.careful(job, scope.clone(), None, controller, None, None).await? {
                 Step::On(_) | Step::Past | Step::Referenced => return Ok(None),
                 Step::Again => {}
             }

@@ -33,6 +33,7 @@ pub mod options;
 pub mod progress;
 
 mod around;
+mod attempt;
 mod batch;
 mod detach;
 mod holds;

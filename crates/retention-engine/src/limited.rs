@@ -30,7 +30,10 @@ impl Engine {
                 return Ok(Some(stop));
             }
             let limit = controller.size();
-            match self.careful(job, scope.clone(), Some(limit), controller, None).await? {
+            match self
+                .careful(job, scope.clone(), Some(limit), controller, None, None)
+                .await?
+            {
                 // Locked rows are left out, so fewer than asked for does not mean that there are no more: the statement
                 // looked at all of them.
                 Step::On(done) if done.rows < limit => return Ok(None),

@@ -267,6 +267,7 @@ fn leaf_of(note: &Detaching) -> Leaf {
         strategy: retention_plan::Strategy::TidRange,
         upper_bound: Some(note.upper_bound),
         detach_concurrently: true,
+        together: None,
         keyset: None,
     }
 }

@@ -27,6 +27,7 @@ impl Engine {
             let last = match self.rejoin().await {
                 Ok(session) => {
                     self.work = session;
+                    self.ahead = None;
                     self.holds.forget();
                     self.watcher.work_is(wire::pid(&self.work).await.unwrap_or(0));
                     return Ok(());

@@ -22,6 +22,9 @@ impl Engine {
             return Ok(Some(stop));
         }
         for _ in 0..FOLLOWED {
+            if job.has_enough() {
+                return Ok(None);
+            }
             let grown = self.blocks(job).await?;
             if grown <= end {
                 break;
@@ -42,14 +45,18 @@ impl Engine {
         mut from: u64,
         end: u64,
     ) -> Result<Option<Stop>, EngineError> {
-        while from < end {
-            if let Some(stop) = self.may_go_on(job).await {
-                return Ok(Some(stop));
-            }
-            let to = end.min(from + controller.size());
+        while from < end && !job.has_enough() {
+            let to = if let Some(to) = self.opened_ahead() {
+                to
+            } else {
+                if let Some(stop) = self.may_go_on(job).await {
+                    return Ok(Some(stop));
+                }
+                end.min(from + controller.size())
+            };
             let scope = Scope::Blocks { from, to, part: None };
             let position = Some(format!("block:{to}"));
-            match self.careful(job, scope, None, controller, position).await? {
+            match self.careful(job, scope, None, controller, position, Some(end)).await? {
                 Step::On(done) => {
                     controller.done(to - from, done.rows, done.elapsed);
                     from = to;

@@ -83,6 +83,11 @@ impl Watcher {
         self.subject.send_modify(|subject| subject.pid = pid);
     }
 
+    /// Whether nothing stands against a batch.
+    pub(crate) fn sees_nothing(&self) -> bool {
+        decide(&self.seen.borrow(), &self.throttle) == Room::Go
+    }
+
     /// Whether to wait before the next batch, how long, and why; `last` is what the last batch took.
     pub(crate) fn pause(&mut self, last: Duration) -> Pause {
         let room = decide(&self.seen.borrow(), &self.throttle);

@@ -142,6 +142,9 @@ pub struct Leaf {
     pub detach_concurrently: bool,
     /// For `Keyset`: the age column's name and type.
     pub keyset: Option<Column>,
+    /// For `TidRange`, where rows lie in the order of their age: how many are free to be taken. A sweep that has taken so many
+    /// most likely has them all, and need not look at the rest of the table.
+    pub together: Option<u64>,
 }
 
 /// One rule on one table, ready to be applied: the engine needs nothing else.

@@ -1,6 +1,7 @@
 //! The engine against a real PostgreSQL.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod ahead;
 mod budgets;
 mod children;
 mod holds;

@@ -39,6 +39,7 @@ fn made() -> Made {
                 strategy: Strategy::TidRange,
                 upper_bound: None,
                 detach_concurrently: false,
+                together: None,
                 keyset: None,
             }],
             work,

@@ -50,6 +50,7 @@ fn task(work: Work) -> Task {
             strategy: Strategy::TidRange,
             upper_bound: None,
             detach_concurrently: false,
+            together: None,
             keyset: None,
         }],
         work,

@@ -107,6 +107,7 @@ pub(crate) fn leaf_of(catalog: &Catalog, leaf: &Table, age_column: Option<&Colum
         estimated_rows: leaf.estimated_rows,
         strategy: Strategy::TidRange,
         upper_bound: age_column.and_then(|column| catalog.upper_bound(oid, &column.name)),
+        together: None,
         detach_concurrently: parent
             .is_some_and(|parent| parent.partition.is_none() && !parent.children.iter().any(is_default)),
         keyset: None,

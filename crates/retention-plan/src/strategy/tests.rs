@@ -56,15 +56,34 @@ fn a_delete_goes_by_an_index_for_few_rows_or_rows_in_order() {
     for order in [0.95, -0.95] {
         let in_order = LeafFacts {
             correlation: Some(order),
-            ..facts(1_500_000)
+            ..facts(300_000)
         };
-        assert_eq!(alone(&events(), &wanted, &in_order).strategy, Some(Strategy::Keyset));
+        let in_order = alone(&events(), &wanted, &in_order);
+        assert_eq!(in_order.strategy, Some(Strategy::Keyset), "{}", in_order.reason);
     }
     let unknown = LeafFacts {
         correlation: None,
         ..facts(1_500_000)
     };
     assert_eq!(alone(&events(), &wanted, &unknown).strategy, Some(Strategy::TidRange));
+}
+
+#[test]
+fn a_backlog_in_order_is_taken_block_by_block_as_far_as_it_goes() {
+    let backlog = LeafFacts {
+        correlation: Some(0.95),
+        held: 7,
+        blocked: 3,
+        ..facts(1_500_000)
+    };
+    let choice = alone(&events(), &wanted(Doing::Delete), &backlog);
+    assert_eq!(choice.strategy, Some(Strategy::TidRange), "{}", choice.reason);
+    assert_eq!(choice.together, Some(1_499_990));
+    let scattered = LeafFacts {
+        correlation: Some(0.1),
+        ..backlog
+    };
+    assert_eq!(alone(&events(), &wanted(Doing::Delete), &scattered).together, None);
 }
 
 #[test]
