@@ -66,16 +66,18 @@ pub(crate) struct Ahead {
     pub(crate) outcome: Result<Opened, Failed>,
 }
 
-/// A sweep that goes on behind its batch, up to a block.
+/// A sweep that goes on behind its batch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Onward<'a> {
+pub(crate) struct Onward {
+    /// Up to this block.
     pub(crate) end: u64,
-    pub(crate) controller: &'a Controller,
+    /// By so many blocks a batch; `None`: as many as the controller says.
+    pub(crate) blocks: Option<u64>,
 }
 
-impl Onward<'_> {
+impl Onward {
     /// What comes after a batch that changed `rows` in `elapsed`.
-    fn next(&self, taking: &Taking, rows: u64, elapsed: Duration) -> Option<Taking> {
+    fn next(self, taking: &Taking, controller: &Controller, rows: u64, elapsed: Duration) -> Option<Taking> {
         let Taking {
             scope: Scope::Blocks { from, to, part },
             limit: None,
@@ -84,12 +86,15 @@ impl Onward<'_> {
         else {
             return None;
         };
-        let mut controller = self.controller.clone();
-        controller.done(to - from, rows, elapsed);
+        let blocks = self.blocks.unwrap_or_else(|| {
+            let mut controller = controller.clone();
+            controller.done(to - from, rows, elapsed);
+            controller.size()
+        });
         (to < self.end).then(|| Taking {
             scope: Scope::Blocks {
                 from: to,
-                to: self.end.min(to + controller.size()),
+                to: self.end.min(to + blocks),
                 part,
             },
             limit: None,
@@ -174,7 +179,7 @@ impl Engine {
         job: &Job<'_>,
         taking: &Taking,
         opened: Opened,
-        (position, onward): (Option<String>, Option<Onward<'_>>),
+        (position, onward): (Option<String>, Option<(Onward, &Controller)>),
         held: Option<&Sql>,
     ) -> Result<Done, Failed> {
         let mut done = Done {
@@ -202,7 +207,7 @@ impl Engine {
         let insertion = next.as_ref().map(|(_, link, row)| audit::insertion(row, *link));
         let follower = onward
             .filter(|_| self.may_open_ahead(job, done.rows))
-            .and_then(|onward| onward.next(taking, done.rows, done.elapsed));
+            .and_then(|(onward, controller)| onward.next(taking, controller, done.rows, done.elapsed));
         self.attempts += 1;
         let session = &self.work;
         // Behind a failed INSERT, COMMIT rolls back.

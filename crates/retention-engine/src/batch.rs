@@ -2,6 +2,7 @@
 //! strategy would decide the same.
 
 use crate::attempt::{Failed, Onward};
+use crate::controller::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::job::Job;
@@ -56,7 +57,7 @@ impl Engine {
         job: &Job<'_>,
         taking: &Taking,
         position: Option<String>,
-        onward: Option<Onward<'_>>,
+        onward: Option<(Onward, &Controller)>,
     ) -> Result<Ended, EngineError> {
         let deletes = !matches!(job.task.work, Work::Anonymise { .. });
         let mut anew = 0;

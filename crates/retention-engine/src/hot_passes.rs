@@ -6,6 +6,7 @@
 //!
 //! Somebody's old snapshot keeps pages from being pruned: then passes cost and do not help, and blocks are taken at once.
 
+use crate::attempt::Onward;
 use crate::controller::{Bounds, Controller};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -173,17 +174,26 @@ impl Engine {
             let (mut rows, mut hot) = (0, 0);
             let mut at = from;
             while at < to {
-                if let Some(stop) = self.may_go_on(job).await {
-                    return Ok(Some(stop));
-                }
-                let next = to.min(at + pass.blocks(ranges.size()));
+                let blocks = pass.blocks(ranges.size());
+                let next = if let Some(next) = self.opened_ahead() {
+                    next
+                } else {
+                    if let Some(stop) = self.may_go_on(job).await {
+                        return Ok(Some(stop));
+                    }
+                    to.min(at + blocks)
+                };
+                let onward = Some(Onward {
+                    end: to,
+                    blocks: Some(blocks),
+                });
                 let scope = Scope::Blocks {
                     from: at,
                     to: next,
                     part: Some(pass.part),
                 };
                 match self
-                    .careful(job, scope, None, ranges, Some(position.clone()), None)
+                    .careful(job, scope, None, ranges, Some(position.clone()), onward)
                     .await?
                 {
                     Step::On(done) => {

@@ -1,5 +1,6 @@
 //! Owns the sweep block by block.
 
+use crate::attempt::Onward;
 use crate::batch::unhurried;
 use crate::controller::{Bounds, Controller};
 use crate::engine::Engine;
@@ -45,6 +46,7 @@ impl Engine {
         mut from: u64,
         end: u64,
     ) -> Result<Option<Stop>, EngineError> {
+        let onward = Some(Onward { end, blocks: None });
         while from < end && !job.has_enough() {
             let to = if let Some(to) = self.opened_ahead() {
                 to
@@ -56,7 +58,7 @@ impl Engine {
             };
             let scope = Scope::Blocks { from, to, part: None };
             let position = Some(format!("block:{to}"));
-            match self.careful(job, scope, None, controller, position, Some(end)).await? {
+            match self.careful(job, scope, None, controller, position, onward).await? {
                 Step::On(done) => {
                     controller.done(to - from, done.rows, done.elapsed);
                     from = to;
