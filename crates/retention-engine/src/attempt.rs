@@ -86,6 +86,10 @@ impl Onward {
         else {
             return None;
         };
+        if rows == 0 && self.blocks.is_none() {
+            // Where nothing is, the sweep looks for where something is.
+            return None;
+        }
         let blocks = self.blocks.unwrap_or_else(|| {
             let mut controller = controller.clone();
             controller.done(to - from, rows, elapsed);
@@ -254,11 +258,7 @@ impl Engine {
     /// Whether the next batch may be opened before this one, of `rows`, is known to be committed. Where anything is to be
     /// decided in between, it may not.
     fn may_open_ahead(&self, job: &Job<'_>, rows: u64) -> bool {
-        !self.shutdown.is_draining()
-            && self.options.deadline.is_none_or(|deadline| Instant::now() < deadline)
-            && job.left(self).is_none()
-            && !job.has_enough_with(rows)
-            && self.watcher.sees_nothing()
+        self.has_time() && job.left(self).is_none() && !job.has_enough_with(rows) && self.watcher.sees_nothing()
     }
 }
 

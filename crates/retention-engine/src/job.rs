@@ -132,6 +132,11 @@ impl<'a> Job<'a> {
 }
 
 impl Engine {
+    /// Neither told to stop nor past the deadline.
+    pub(crate) fn has_time(&self) -> bool {
+        !self.shutdown.is_draining() && self.options.deadline.is_none_or(|deadline| Instant::now() < deadline)
+    }
+
     /// Whether the next batch may begin; waits where the server or its replicas need room.
     pub(crate) async fn may_go_on(&mut self, job: &Job<'_>) -> Option<Stop> {
         loop {

@@ -131,7 +131,7 @@ impl Engine {
     }
 
     /// One value, as text.
-    async fn ask(&mut self, job: &Job<'_>, sql: &Sql) -> Result<Option<String>, EngineError> {
+    pub(crate) async fn ask(&mut self, job: &Job<'_>, sql: &Sql) -> Result<Option<String>, EngineError> {
         loop {
             let asked = unhurried(&self.work, sql).await;
             match asked.and_then(|row| Ok(row.try_get::<_, Option<String>>(0)?)) {

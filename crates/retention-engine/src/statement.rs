@@ -194,6 +194,23 @@ pub(crate) fn lock(task: &Task, leaf: &Leaf, taking: &Taking, held: Option<&Sql>
     marked(sql, marker).raw(" FOR UPDATE OF t) AS locked")
 }
 
+/// One value: the place of a row in blocks `from..to` that may be changed, the first of them. By no index: its entries may all
+/// be of rows that are gone.
+pub(crate) fn first(task: &Task, leaf: &Leaf, (from, to): (u64, u64), held: Option<&Sql>) -> Sql {
+    let within = Scope::Blocks { from, to, part: None };
+    let found = Sql::text(format!(
+        "SELECT (SELECT t.ctid::pg_catalog.text FROM ONLY {} AS t WHERE ((",
+        leaf.relation.quoted()
+    ))
+    .append(&free(task, held))
+    .raw(") IS TRUE)");
+    let found = match within.sql() {
+        Some(scope) => found.raw(" AND ").append(&scope),
+        None => found,
+    };
+    found.raw(" LIMIT 1)")
+}
+
 /// How the rows to count are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Looking {
