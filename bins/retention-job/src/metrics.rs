@@ -80,18 +80,12 @@ pub(crate) fn text(summary: &Summary, now: jiff::Timestamp) -> String {
         summary.exit_code,
         Duration::from_millis(summary.duration_ms),
     );
-    let mut alone = |name: &str, help: &str, value: f64| one(&mut registry, name, help, value);
-    if let Some(unfinished) = summary.erasures.unfinished {
-        alone(
-            "retention_open_erasures",
-            "Subjects whose erasure was not complete when the last run ended",
-            number(unfinished),
-        );
-    }
+    open_erasures(&mut registry, summary.erasures.unfinished);
     // One subject's erasure says nothing of the night.
     if succeeded(summary) {
         #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
-        alone(
+        one(
+            &mut registry,
             "retention_last_success_timestamp_seconds",
             "When the last run that left nothing ended",
             now.as_second() as f64,
@@ -105,11 +99,25 @@ pub(crate) fn succeeded(summary: &Summary) -> bool {
     summary.exit_code == 0 && summary.kind == RunKind::Run.as_str()
 }
 
-/// The text of a run that ended before it had a result: refused, or without its database.
-pub(crate) fn of_failure(exit: Exit, took: Duration) -> String {
+/// The text of a run that ended before it had a result: refused, or without its database. `open`: erasures, if that is
+/// known.
+pub(crate) fn of_failure(exit: Exit, took: Duration, open: Option<u64>) -> String {
     let mut registry = Registry::default();
     whole_run(&mut registry, exit.code(), took);
+    open_erasures(&mut registry, open);
     finish(&registry)
+}
+
+fn open_erasures(registry: &mut Registry, open: Option<u64>) {
+    if let Some(open) = open {
+        #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
+        one(
+            registry,
+            "retention_open_erasures",
+            "Subjects whose erasure was not complete when the last run ended",
+            open as f64,
+        );
+    }
 }
 
 fn whole_run(registry: &mut Registry, exit_code: u8, took: Duration) {

@@ -83,10 +83,11 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
     let begun = Instant::now();
     let push = push::target(&args.report, order.kind().as_str())?;
     // It is large, and lives as long as the run.
-    let ended = Box::pin(whole(args, order, shutdown, begun)).await;
+    let mut open = None;
+    let ended = Box::pin(whole(args, order, shutdown, begun, &mut open)).await;
     let (text, succeeded) = match &ended {
         Ok((_, summary)) => (metrics::text(summary, Timestamp::now()), metrics::succeeded(summary)),
-        Err(failure) => (metrics::of_failure(failure.exit, begun.elapsed()), false),
+        Err(failure) => (metrics::of_failure(failure.exit, begun.elapsed(), open), false),
     };
     push::send(push, text, succeeded).await;
     let (exit, summary) = ended?;
@@ -96,7 +97,14 @@ async fn carry_out(args: &RunArgs, order: Order, shutdown: Shutdown) -> Result<E
     Ok(exit)
 }
 
-async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant) -> Result<(Exit, Summary), Failure> {
+/// `open` becomes the number of open erasures where a guard refuses the run: they wait, and nobody else says so.
+async fn whole(
+    args: &RunArgs,
+    order: Order,
+    shutdown: Shutdown,
+    begun: Instant,
+    open: &mut Option<u64>,
+) -> Result<(Exit, Summary), Failure> {
     let policy = policy::load(&args.policy)?;
     let signing = keys::signing(&args.keys)?;
     let statement_keys = keys::statements(&args.keys).await?;
@@ -140,7 +148,10 @@ async fn whole(args: &RunArgs, order: Order, shutdown: Shutdown, begun: Instant)
     {
         tracing::warn!(code = finding.code, "{finding}");
     }
-    approve(&order, &mut prepared)?;
+    if let Err(refused) = approve(&order, &mut prepared) {
+        *open = waiting(&session, erasure.as_ref(), &prepared).await;
+        return Err(refused);
+    }
     // Also when the connection is lost and opened again.
     session_options.silent_parameters = prepared.silent_parameters;
     retention_store::ensure(&session).await.map_err(failure::init)?;
@@ -251,6 +262,18 @@ async fn unfinished(
             None
         }
     }
+}
+
+/// How many erasures wait behind a guard. Without our schema, which only a run makes, there are no other requests than
+/// those that the plan counted.
+async fn waiting(
+    session: &Session,
+    erasure: Option<&retention_plan::resolve::ResolvedErasure>,
+    prepared: &Prepared,
+) -> Option<u64> {
+    let counted = retention_plan::survey::unfinished(session, erasure).await;
+    let planned = || Some(prepared.plan.as_ref()?.erasure.as_ref()?.open);
+    counted.ok().or_else(planned)
 }
 
 /// Subjects' keys as PostgreSQL prints them. The message names no key.

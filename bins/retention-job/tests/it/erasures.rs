@@ -74,6 +74,33 @@ fn open_erasures_are_those_of_the_end() {
     assert_eq!(rest, (1, "retention_open_erasures{} 1.0".to_owned()));
 }
 
+/// With `POST` the gateway keeps what an earlier run said: a job that is refused every night would hide what waits.
+#[test]
+fn a_refused_run_tells_how_many_erasures_wait() {
+    let world = World::new();
+    let policy = POLICY.replace("  max_fraction: 1\n", "  max_fraction: 0.1\n");
+    world.own("INSERT INTO users SELECT n, n || '@example.invalid', '1', true FROM generate_series(7, 500) AS n");
+    let asking = "SELECT count(*) FROM users WHERE rtbf_requested AND rtbf_completed_at IS NULL";
+    let asking: u64 = world.value(asking).parse().unwrap();
+    let told = |expected: u64| {
+        let (url, pushed) = gateway();
+        let ended = program::run(world.with_policy(&policy).env("PUSHGATEWAY_URL", url));
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let text = pushed.join().unwrap();
+        for metric in [
+            format!("retention_open_erasures{{}} {expected}.0"),
+            "retention_exit_code{} 1.0".to_owned(),
+        ] {
+            assert!(text.lines().any(|line| line == metric), "{metric}: {text}");
+        }
+    };
+    // Our own schema is not there yet; then it is, and a request waits in it.
+    told(asking);
+    assert_eq!(program::run(&mut world.job(["init"])).code, Some(0));
+    world.sql("INSERT INTO retention.erasure (subject, source) VALUES ('100000', 'request')");
+    told(asking + 1);
+}
+
 /// A ledger beside the database that it protects goes back with it.
 #[test]
 fn a_ledger_in_the_same_cluster_is_warned_of() {
