@@ -316,10 +316,8 @@ fn compare(session: &Session<'_>, model: &State<'_>, before: Option<&Versions>) 
     let case = model.case;
     for (position, table) in case.tables.iter().enumerate() {
         let found = content(session, case, position, &sql::of(table));
-        let expected: BTreeMap<String, (usize, &Vec<Val>)> = model.rows[position]
-            .iter()
-            .enumerate()
-            .filter_map(|(at, row)| Some((at, row.as_ref()?)))
+        let expected: BTreeMap<String, (usize, &Vec<Val>)> = model
+            .alive(position)
             .map(|(at, row)| {
                 (
                     sql::shown(&row[at::ID], crate::case::Kind::Int).unwrap_or_default(),
@@ -365,9 +363,15 @@ fn compare(session: &Session<'_>, model: &State<'_>, before: Option<&Versions>) 
             }
         }
         for (leaf_at, leaf) in table.parts.iter().flat_map(|parts| &parts.leaves).enumerate() {
-            let Some(rows) = model.detached.get(&(position, leaf_at)) else {
+            if !model.detached.contains(&(position, leaf_at)) {
                 continue;
-            };
+            }
+            let rows: Vec<&Vec<Val>> = model
+                .apart
+                .iter()
+                .filter(|((table, _), leaf)| *table == position && **leaf == leaf_at)
+                .filter_map(|((table, row), _)| model.rows[*table][*row].as_ref())
+                .collect();
             let from = format!("{}.{}", quoted(&table.schema), quoted(&leaf.name));
             let found = content(session, case, position, &from);
             same!(
@@ -376,7 +380,7 @@ fn compare(session: &Session<'_>, model: &State<'_>, before: Option<&Versions>) 
                 "{name}: rows of detached partition {}",
                 leaf.name
             );
-            for row in rows {
+            for row in &rows {
                 let id = sql::shown(&row[at::ID], crate::case::Kind::Int).unwrap_or_default();
                 for (place, column) in table.columns.iter().enumerate() {
                     let value = found.get(&id).map(|(_, values)| values[place].clone());

@@ -35,12 +35,14 @@ pub(crate) struct Counts {
 pub(crate) struct State<'a> {
     /// The case.
     pub case: &'a Case,
-    /// Rows, as they are now; `None`: gone.
+    /// Rows, as they are now, also those of detached partitions; `None`: gone.
     pub rows: Vec<Vec<Option<Vec<Val>>>>,
     /// Rows that no statement touched have the same version.
     pub touched: BTreeSet<RowId>,
-    /// Partitions that are tables of their own now, with their rows.
-    pub detached: BTreeMap<(usize, usize), Vec<Vec<Val>>>,
+    /// Partitions that are tables of their own now, by table and position.
+    pub detached: BTreeSet<(usize, usize)>,
+    /// Rows in them, with the partition's position. No rule reaches them, but their foreign keys are as they were.
+    pub apart: BTreeMap<RowId, usize>,
 }
 
 impl<'a> State<'a> {
@@ -54,7 +56,8 @@ impl<'a> State<'a> {
                 .map(|table| table.rows.iter().cloned().map(Some).collect())
                 .collect(),
             touched: BTreeSet::new(),
-            detached: BTreeMap::new(),
+            detached: BTreeSet::new(),
+            apart: BTreeMap::new(),
         }
     }
 
@@ -92,7 +95,14 @@ impl<'a> State<'a> {
         all
     }
 
-    fn alive(&self, table: usize) -> impl Iterator<Item = (usize, &Vec<Val>)> {
+    /// Rows of a table.
+    pub(crate) fn alive(&self, table: usize) -> impl Iterator<Item = (usize, &Vec<Val>)> {
+        self.with_apart(table)
+            .filter(move |(position, _)| !self.apart.contains_key(&(table, *position)))
+    }
+
+    /// Rows of a table and of the partitions that were detached from it.
+    fn with_apart(&self, table: usize) -> impl Iterator<Item = (usize, &Vec<Val>)> {
         self.rows[table]
             .iter()
             .enumerate()
@@ -150,7 +160,7 @@ impl<'a> State<'a> {
         for (child, table) in self.case.tables.iter().enumerate() {
             for key in &table.keys {
                 let mut map: HashMap<Vec<Val>, Vec<usize>> = HashMap::new();
-                for (position, row) in self.alive(child) {
+                for (position, row) in self.with_apart(child) {
                     let values: Vec<Val> = key.ours.iter().map(|place| row[*place].clone()).collect();
                     if !values.contains(&Val::Null) {
                         map.entry(values).or_default().push(position);
@@ -386,11 +396,9 @@ impl<'a> State<'a> {
                 continue;
             }
             counts.rows += inside.len() as u64;
-            let rows = inside
-                .into_iter()
-                .filter_map(|row| self.rows[rule.table][row].take())
-                .collect();
-            self.detached.insert((rule.table, position), rows);
+            self.detached.insert((rule.table, position));
+            self.apart
+                .extend(inside.into_iter().map(|row| ((rule.table, row), position)));
         }
     }
 }
