@@ -45,7 +45,7 @@ pub enum Moment {
 }
 
 /// A value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Val {
     /// NULL.
     Null,
@@ -265,6 +265,32 @@ pub enum Hold {
     Value(usize, usize, String),
 }
 
+/// One table of an erasure.
+#[derive(Debug, Clone)]
+pub struct Reached {
+    /// Position of the table.
+    pub table: usize,
+    /// What is done with a subject's rows.
+    pub action: Action,
+    /// `on_children: cascade`.
+    pub cascade: bool,
+    /// Foreign keys from the row to the row with the subject, by their positions in each table; none: the row has it.
+    pub way: Vec<usize>,
+}
+
+/// The right to be forgotten. The subject column of its table is the key.
+#[derive(Debug, Clone)]
+pub struct Erasure {
+    /// Position of the table with the requests.
+    pub requests: usize,
+    /// Conditions of a request.
+    pub requested: Vec<(usize, Op)>,
+    /// Column of the time of completion.
+    pub completed: usize,
+    /// Tables with rows of subjects.
+    pub tables: Vec<Reached>,
+}
+
 /// A database, a policy, holds.
 #[derive(Debug, Clone)]
 pub struct Case {
@@ -282,10 +308,16 @@ pub struct Case {
     pub rules: Vec<Rule>,
     /// Holds.
     pub holds: Vec<Hold>,
+    /// The right to be forgotten.
+    pub erasure: Option<Erasure>,
 }
 
 /// Key of HMACs.
 pub const HMAC_KEY: &str = "a key that is long enough to be one";
+/// What the model says of a time that only the run knows.
+pub const NOW: &str = "now";
+/// When requests that were completed before the run were.
+pub const LONG_AGO: i64 = 1_600_000_000_000_000;
 /// Microseconds.
 pub const HOUR: i64 = 3_600_000_000;
 /// Microseconds.

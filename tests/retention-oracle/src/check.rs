@@ -1,7 +1,7 @@
 //! Owns one case: the program runs, and everything that the database holds is what the model says.
 
-use crate::case::{Action, Case, Hold, OnDelete, Val, at};
-use crate::model::{Counts, State};
+use crate::case::{Action, Case, Hold, LONG_AGO, Moment, NOW, OnDelete, Val, at};
+use crate::model::{Counts, Erased, State};
 use crate::server::{Server, Session};
 use crate::sql::{self, quoted};
 use program::Ended;
@@ -29,6 +29,10 @@ pub struct Seen {
     pub held: u64,
     /// Rows blocked.
     pub blocked: u64,
+    /// Subjects of whom nothing is left.
+    pub completed: u64,
+    /// Other subjects that asked.
+    pub open: u64,
 }
 
 /// Everything that somebody needs to see it again.
@@ -39,13 +43,14 @@ fn repeat(case: &Case) -> String {
         sql::as_of(case),
         case.holds,
         case.rules,
-        sql::policy(case)
+        crate::policy::policy(case)
     );
     // All rows of it, where somebody wants them.
     if let Some(folder) = std::env::var_os("RETENTION_ORACLE_DIR") {
         let base = std::path::Path::new(&folder).join(case.seed.to_string());
         std::fs::write(base.with_extension("sql"), sql::script(case)).expect("RETENTION_ORACLE_DIR is a folder");
-        std::fs::write(base.with_extension("json"), sql::policy(case)).expect("RETENTION_ORACLE_DIR is a folder");
+        std::fs::write(base.with_extension("json"), crate::policy::policy(case))
+            .expect("RETENTION_ORACLE_DIR is a folder");
     }
     for line in sql::script(case).lines() {
         let _ = writeln!(text, "{}", line.chars().take(600).collect::<String>());
@@ -86,7 +91,7 @@ fn one(server: &Server, session: &Session<'_>, database: &str, case: &Case) -> R
     // The generator and the database agree on what there is.
     compare(session, &model, None)?;
     let before = versions(session, case);
-    let policy = sql::policy(case);
+    let policy = crate::policy::policy(case);
     let as_of = sql::as_of(case);
     let limited = case.rules.iter().any(|rule| rule.max_rows.is_some());
     let mut nights = Vec::new();
@@ -104,16 +109,18 @@ fn one(server: &Server, session: &Session<'_>, database: &str, case: &Case) -> R
             break;
         }
     }
-    let expected = model.run();
+    let (expected, erased) = model.run();
     compare(session, &model, Some(&before))?;
     let last = nights.last().unwrap_or(&Value::Null);
-    let blocked = expected.iter().any(|counts| counts.blocked > 0);
+    let blocked = stands(&expected, &erased);
     same!(
         last["exit_code"],
         Value::from(u8::from(blocked)),
-        "exit code, told {}, of {:?}",
+        "exit code, told {}, {}, of {:?}, {:?}",
         last["rules"],
-        expected
+        last["erasures"],
+        expected,
+        erased
     );
     let outcome = if blocked { "residue" } else { "complete" };
     same!(last["outcome"], Value::from(outcome), "outcome");
@@ -126,6 +133,9 @@ fn one(server: &Server, session: &Session<'_>, database: &str, case: &Case) -> R
         seen.held += counts.held;
         seen.blocked += counts.blocked;
     }
+    all += subjects(case, &erased, last)?;
+    seen.completed = erased.completed;
+    seen.open = erased.asked - erased.completed;
     let audited = session.number("SELECT coalesce(sum(rows), 0)::int8 FROM retention.audit");
     same!(audited.to_string(), all.to_string(), "sum of the audit");
     for night in &nights {
@@ -135,8 +145,46 @@ fn one(server: &Server, session: &Session<'_>, database: &str, case: &Case) -> R
                 .extend(names.filter_map(Value::as_str).map(str::to_owned));
         }
     }
-    second(server, session, database, case, &model, &expected)?;
+    second(server, session, database, case, &mut model)?;
     Ok(seen)
+}
+
+/// Something that the policy wants gone is referred to.
+fn stands(rules: &[Counts], erased: &Erased) -> bool {
+    rules
+        .iter()
+        .chain(erased.tables.values())
+        .any(|counts| counts.blocked > 0)
+}
+
+/// What the program told of a night's erasures is what the model says. Gives the rows of the audit.
+fn subjects(case: &Case, erased: &Erased, night: &Value) -> Result<u64, String> {
+    let told = &night["erasures"];
+    same!(told["subjects"].as_u64(), Some(erased.asked), "subjects");
+    same!(told["completed"].as_u64(), Some(erased.completed), "subjects completed");
+    same!(
+        told["open"].as_u64(),
+        Some(erased.asked - erased.completed),
+        "subjects open"
+    );
+    let rules = night["rules"].as_array().cloned().unwrap_or_default();
+    let mut all = erased.marked;
+    for (position, expected) in &erased.tables {
+        let table = &case.tables[*position];
+        let name = format!("erasure:{}.{}", table.schema, table.name);
+        let told = rules.iter().find(|rule| rule["rule"] == name.as_str());
+        let figure = |what: &str| told.and_then(|rule| rule[what].as_u64()).unwrap_or_default();
+        same!(figure("held"), expected.held, "{name}: held");
+        same!(figure("blocked"), expected.blocked, "{name}: blocked");
+        let (rows, along) = (figure("rows"), figure("cascaded"));
+        if !expected.mixed {
+            same!(rows, expected.rows, "{name}: rows");
+        } else if rows > expected.rows + expected.along || rows + along < expected.rows {
+            return Err(format!("{name}: {rows} rows and {along} along, expected {expected:?}"));
+        }
+        all += rows;
+    }
+    Ok(all)
 }
 
 fn told(ended: &Ended) -> Result<Value, String> {
@@ -230,39 +278,40 @@ fn counted(case: &Case, position: usize, expected: &Counts, nights: &[Value]) ->
     Ok(rows)
 }
 
-/// A night more: nothing happens, almost nothing is written, and all receipts are sound.
+/// A night more: nothing happens (but to rows that the erasures set free), almost nothing is written, and all receipts are sound.
 fn second(
     server: &Server,
     session: &Session<'_>,
     database: &str,
     case: &Case,
-    model: &State<'_>,
-    expected: &[Counts],
+    model: &mut State<'_>,
 ) -> Result<(), String> {
     let before = versions(session, case);
     let at = |session: &Session<'_>| session.number("SELECT (pg_current_wal_lsn() - '0/0')::int8");
     let wal = at(session);
-    let ended = server.patiently(&mut server.night(database, &sql::policy(case), Some(&sql::as_of(case))))?;
+    let ended = server.patiently(&mut server.night(database, &crate::policy::policy(case), Some(&sql::as_of(case))))?;
     let written = at(session) - wal;
     let told = told(&ended)?;
+    let (expected, erased) = model.run();
     same!(
         ended.code,
-        Some(i32::from(expected.iter().any(|counts| counts.blocked > 0))),
-        "exit code of the second night"
+        Some(i32::from(stands(&expected, &erased))),
+        "exit code of the second night, told {told}"
     );
-    for rule in told["rules"].as_array().into_iter().flatten() {
-        same!(
-            rule["rows"].as_u64(),
-            Some(0),
-            "rows of {} in the second night",
-            rule["rule"]
-        );
+    let mut rows = subjects(case, &erased, &told)?;
+    for (position, counts) in expected.iter().enumerate() {
+        rows += counted(case, position, counts, std::slice::from_ref(&told))?;
     }
-    if written > SECOND_NIGHT {
-        return Err(format!("the second night wrote {written} bytes of WAL"));
+    if case.erasure.is_none() {
+        same!(rows, 0, "rows in the second night");
     }
     compare(session, model, None)?;
-    same!(versions(session, case), before, "row versions after the second night");
+    if rows == 0 {
+        same!(versions(session, case), before, "row versions after the second night");
+        if written > SECOND_NIGHT {
+            return Err(format!("the second night wrote {written} bytes of WAL"));
+        }
+    }
     let head = told["receipt"]["sha256"].as_str().unwrap_or_default();
     let verified = server.verify(database, head);
     same!(
@@ -311,6 +360,13 @@ fn content(session: &Session<'_>, case: &Case, position: usize, from: &str) -> B
     all
 }
 
+/// A time of completion as the model knows it.
+fn known(found: Option<&str>) -> Option<String> {
+    let before = sql::shown(&Val::Time(Moment::At(LONG_AGO)), crate::case::Kind::StampTz);
+    let now = found.map(|_| NOW.to_owned());
+    if found == before.as_deref() { before } else { now }
+}
+
 /// All tables hold what the model says; with `before`, rows that nothing happened to are the same versions.
 fn compare(session: &Session<'_>, model: &State<'_>, before: Option<&Versions>) -> Result<(), String> {
     let case = model.case;
@@ -346,8 +402,17 @@ fn compare(session: &Session<'_>, model: &State<'_>, before: Option<&Versions>) 
         for (id, (at, row)) in &expected {
             let (version, values) = &found[id];
             for (place, column) in table.columns.iter().enumerate() {
+                let completed = case
+                    .erasure
+                    .as_ref()
+                    .map(|erasure| (erasure.requests, erasure.completed));
+                let value = if completed == Some((position, place)) {
+                    known(values[place].as_deref())
+                } else {
+                    values[place].clone()
+                };
                 same!(
-                    values[place],
+                    value,
                     sql::shown(&row[place], column.kind),
                     "{name}: row {id}, column {place} ({})",
                     column.name

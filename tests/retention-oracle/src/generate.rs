@@ -48,6 +48,7 @@ const ADDRESS_TEXTS: &[&str] = &[
     "10.1.2.3 ",
 ];
 
+mod erasure;
 mod rules;
 
 struct Maker {
@@ -130,7 +131,7 @@ pub(crate) fn case(seed: u64) -> Case {
             rule.subject = true;
         }
     }
-    Case {
+    let mut case = Case {
         seed,
         as_of,
         grace,
@@ -138,7 +139,12 @@ pub(crate) fn case(seed: u64) -> Case {
         tables,
         rules,
         holds,
+        erasure: None,
+    };
+    if one_in(&mut maker.rng, 3) {
+        maker.erasure(&mut case);
     }
+    case
 }
 
 impl Maker {

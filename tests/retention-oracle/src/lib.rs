@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`case`] | what a case is made of |
 //! | `generate` | random cases; the same seed makes the same case |
-//! | `sql` | a case as SQL and as a policy |
+//! | `sql`, `policy` | a case as SQL and as a policy |
 //! | `model`, `transform`, `time` | what must become of it, computed from the rows alone |
 //! | [`server`] | a server with a database a case, and the program on it |
 //! | [`check`] | one case: run, compare everything |
@@ -23,6 +23,7 @@ pub mod case;
 pub mod check;
 mod generate;
 mod model;
+mod policy;
 pub mod server;
 mod sql;
 mod time;

@@ -1,8 +1,13 @@
 //! Owns the naive model: from the rows alone, what must be gone, changed, kept, and what must be counted. Written from
 //! docs/retention.md; it shares no code with the program.
 
-use crate::case::{Action, Case, ForeignKey, Hold, Kind, Moment, OnDelete, Op, Rule, Val, at};
-use crate::{sql, time, transform};
+mod erasure;
+mod held;
+
+pub(crate) use erasure::Erased;
+
+use crate::case::{Action, Case, ForeignKey, Kind, Moment, OnDelete, Op, Rule, Val, at};
+use crate::{time, transform};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Table and position of a row.
@@ -61,8 +66,8 @@ impl<'a> State<'a> {
         }
     }
 
-    /// A run.
-    pub(crate) fn run(&mut self) -> Vec<Counts> {
+    /// The rules of a run.
+    fn rules(&mut self) -> Vec<Counts> {
         let mut all: Vec<Counts> = self
             .case
             .rules
@@ -130,11 +135,15 @@ impl<'a> State<'a> {
                 _ => false,
             }
         });
-        let changes = match &rule.action {
-            Action::Anonymise(_) => Self::changed(rule, row) != row,
+        old && Self::changes(&rule.action, row) && rule.conditions.iter().all(|(place, op)| holds(op, &row[*place]))
+    }
+
+    /// There is something to do with the row.
+    fn changes(action: &Action, row: &[Val]) -> bool {
+        match action {
+            Action::Anonymise(_) => Self::changed(action, row) != row,
             Action::Delete | Action::Detach => true,
-        };
-        old && changes && rule.conditions.iter().all(|(place, op)| holds(op, &row[*place]))
+        }
     }
 
     fn due(&self, rule: &Rule) -> Vec<usize> {
@@ -144,9 +153,9 @@ impl<'a> State<'a> {
             .collect()
     }
 
-    fn changed(rule: &Rule, row: &[Val]) -> Vec<Val> {
+    fn changed(action: &Action, row: &[Val]) -> Vec<Val> {
         let mut row = row.to_vec();
-        if let Action::Anonymise(all) = &rule.action {
+        if let Action::Anonymise(all) = action {
             for (place, how) in all {
                 row[*place] = transform::apply(how, &row[*place], *place == at::IP_TEXT);
             }
@@ -172,61 +181,14 @@ impl<'a> State<'a> {
         all
     }
 
-    fn own_holds(&self) -> BTreeSet<RowId> {
-        let mut held = BTreeSet::new();
-        for hold in &self.case.holds {
-            match hold {
-                Hold::Value(table, place, value) => {
-                    let kind = self.case.tables[*table].columns[*place].kind;
-                    let named = self
-                        .alive(*table)
-                        .filter(|(_, row)| sql::shown(&row[*place], kind).as_ref() == Some(value));
-                    held.extend(named.map(|(position, _)| (*table, position)));
-                }
-                Hold::Subject(subject) => {
-                    for rule in self.case.rules.iter().filter(|rule| rule.subject) {
-                        let of = self
-                            .alive(rule.table)
-                            .filter(|(_, row)| row[at::SUBJECT] == Val::Text(subject.clone()));
-                        held.extend(of.map(|(position, _)| (rule.table, position)));
-                    }
-                }
-            }
-        }
-        held
-    }
-
-    /// Rows that a hold reaches. What refers to a held row is held, however far; and what a held row refers to. If rows are
-    /// changed only, a row is not held by a row that is held by another that it refers to.
-    fn held(&self, deletes: bool) -> BTreeSet<RowId> {
-        let own = self.own_holds();
-        if own.is_empty() {
-            return own;
-        }
-        let mut down: HashMap<RowId, Vec<RowId>> = HashMap::new();
-        let mut up: HashMap<RowId, Vec<RowId>> = HashMap::new();
-        for (child, key, map) in self.children() {
-            for (position, row) in self.alive(key.parent) {
-                let values: Vec<Val> = key.theirs.iter().map(|place| row[*place].clone()).collect();
-                for other in map.get(&values).into_iter().flatten() {
-                    down.entry((key.parent, position)).or_default().push((child, *other));
-                    up.entry((child, *other)).or_default().push((key.parent, position));
-                }
-            }
-        }
-        let below = closure(&own, &down);
-        let above = closure(if deletes { &below } else { &own }, &up);
-        below.union(&above).copied().collect()
-    }
-
     /// Rows of a table that other rows keep.
-    fn blocked(&self, rule: &Rule, rows: &[usize]) -> BTreeSet<usize> {
+    fn blocked(&self, table: usize, cascade: bool, rows: &[usize]) -> BTreeSet<usize> {
         let children = self.children();
         rows.iter()
             .copied()
             .filter(|row| {
                 let mut seen = BTreeSet::new();
-                self.keeps(&children, rule.cascade, (rule.table, *row), &mut seen)
+                self.keeps(&children, cascade, (table, *row), &mut seen)
             })
             .collect()
     }
@@ -264,53 +226,59 @@ impl<'a> State<'a> {
     }
 
     fn apply(&mut self, rule: &Rule, counts: &mut Counts) {
-        let deletes = !matches!(rule.action, Action::Anonymise(_));
-        match &rule.action {
-            Action::Delete => {
-                counts.mixed = rule.cascade
-                    && self.case.tables[rule.table]
-                        .keys
-                        .iter()
-                        .any(|key| key.parent == rule.table);
-                loop {
-                    let due = self.due(rule);
-                    let held = self.held(true);
-                    let free: Vec<usize> = due
-                        .into_iter()
-                        .filter(|row| !held.contains(&(rule.table, *row)))
-                        .collect();
-                    let blocked = self.blocked(rule, &free);
-                    let gone: Vec<usize> = free.into_iter().filter(|row| !blocked.contains(row)).collect();
-                    if gone.is_empty() {
-                        break;
-                    }
-                    self.delete(rule.table, &gone, counts);
-                }
-            }
-            Action::Anonymise(_) => {
-                let held = self.held(false);
-                for row in self.due(rule) {
-                    if held.contains(&(rule.table, row)) {
-                        continue;
-                    }
-                    let Some(before) = &self.rows[rule.table][row] else {
-                        continue;
-                    };
-                    self.rows[rule.table][row] = Some(Self::changed(rule, before));
-                    self.touched.insert((rule.table, row));
-                    counts.rows += 1;
-                }
-            }
-            Action::Detach => self.detach(rule, counts),
+        if rule.action == Action::Detach {
+            self.detach(rule, counts);
+            counts.held = self.split(rule.table, true, self.due(rule)).0;
+        } else {
+            self.work((rule.table, &rule.action, rule.cascade), counts, |state| {
+                state.due(rule)
+            });
         }
-        let due = self.due(rule);
+    }
+
+    /// What is due in a table is deleted or changed, as far as it may be.
+    fn work(
+        &mut self,
+        (table, action, cascade): (usize, &Action, bool),
+        counts: &mut Counts,
+        due: impl Fn(&Self) -> Vec<usize>,
+    ) {
+        let deletes = *action == Action::Delete;
+        if deletes {
+            let keys = &self.case.tables[table].keys;
+            counts.mixed = cascade && keys.iter().any(|key| key.parent == table);
+        }
+        loop {
+            let (_, free) = self.split(table, deletes, due(self));
+            if !deletes {
+                for row in free {
+                    if let Some(values) = &mut self.rows[table][row] {
+                        *values = Self::changed(action, values);
+                        self.touched.insert((table, row));
+                        counts.rows += 1;
+                    }
+                }
+                break;
+            }
+            let blocked = self.blocked(table, cascade, &free);
+            let gone: Vec<usize> = free.into_iter().filter(|row| !blocked.contains(row)).collect();
+            if gone.is_empty() {
+                break;
+            }
+            self.delete(table, &gone, counts);
+        }
+        let (held, free) = self.split(table, deletes, due(self));
+        counts.held = held;
+        if deletes {
+            counts.blocked = self.blocked(table, cascade, &free).len() as u64;
+        }
+    }
+
+    /// How many of these rows are held; and the others.
+    fn split(&self, table: usize, deletes: bool, rows: Vec<usize>) -> (u64, Vec<usize>) {
         let held = self.held(deletes);
-        let (held, free): (Vec<usize>, Vec<usize>) =
-            due.into_iter().partition(|row| held.contains(&(rule.table, *row)));
-        counts.held = held.len() as u64;
-        if rule.action == Action::Delete {
-            counts.blocked = self.blocked(rule, &free).len() as u64;
-        }
+        let (held, free): (Vec<usize>, Vec<usize>) = rows.into_iter().partition(|row| held.contains(&(table, *row)));
+        (held.len() as u64, free)
     }
 
     fn delete(&mut self, table: usize, rows: &[usize], counts: &mut Counts) {
@@ -417,13 +385,4 @@ fn holds(op: &Op, value: &Val) -> bool {
         Op::In(of) => *value != Val::Null && of.contains(value),
         Op::NotIn(of) => *value != Val::Null && !of.contains(value),
     }
-}
-
-fn closure(from: &BTreeSet<RowId>, steps: &HashMap<RowId, Vec<RowId>>) -> BTreeSet<RowId> {
-    let mut all = from.clone();
-    let mut left: Vec<RowId> = from.iter().copied().collect();
-    while let Some(row) = left.pop() {
-        left.extend(steps.get(&row).into_iter().flatten().filter(|next| all.insert(**next)));
-    }
-    all
 }

@@ -1,8 +1,7 @@
-//! Owns a case as SQL and as a policy.
+//! Owns a case as SQL.
 
-use crate::case::{Action, Case, Column, Kind, Moment, OnDelete, Op, Table, Term, Transform, Val, at};
+use crate::case::{Case, Column, Kind, Moment, OnDelete, Table, Val, at};
 use crate::time;
-use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
 /// A name.
@@ -175,98 +174,6 @@ fn keys(sql: &mut String, case: &Case, table: &Table) {
             let _ = writeln!(sql, "CREATE INDEX ON {} ({ours});", of(table));
         }
     }
-}
-
-fn value(of: &Val) -> Value {
-    match of {
-        Val::Int(number) => json!(number),
-        Val::Text(text) => json!(text),
-        Val::Null | Val::Time(_) => Value::Null,
-    }
-}
-
-/// The policy, as JSON.
-pub(crate) fn policy(case: &Case) -> String {
-    let unindexed = case.tables.iter().flat_map(|table| &table.keys).any(|key| !key.indexed);
-    let rules: Vec<Value> = case
-        .rules
-        .iter()
-        .enumerate()
-        .map(|(position, rule)| {
-            let table = &case.tables[rule.table];
-            let named = |place: usize| table.columns[place].name.clone();
-            let mut out = json!({
-                "name": format!("r{position}"),
-                "table": {"schema": table.schema, "name": table.name},
-                "allow_no_primary_key": true,
-                "allow_unindexed_foreign_keys": unindexed,
-            });
-            out["action"] = match &rule.action {
-                Action::Delete => json!("delete"),
-                Action::Detach => json!("detach-partition"),
-                Action::Anonymise(all) => {
-                    let all: Map<String, Value> = all
-                        .iter()
-                        .map(|(place, transform)| {
-                            let transform = match transform {
-                                Transform::Null => json!("null"),
-                                Transform::Constant(text) => json!({"constant": text}),
-                                Transform::Hmac => json!("hmac"),
-                                Transform::TruncateIp { v4, v6 } => json!({"truncate_ip": {"v4": v4, "v6": v6}}),
-                                Transform::Generalise(unit) => json!({"generalise_date": unit}),
-                            };
-                            (named(*place), transform)
-                        })
-                        .collect();
-                    json!({"anonymise": all})
-                }
-            };
-            match rule.age {
-                Some(Term::Days(days)) => out["age"] = json!({"column": named(at::AGE), "days": days}),
-                Some(Term::Months(months)) => out["age"] = json!({"column": named(at::AGE), "months": months}),
-                None => {}
-            }
-            let conditions: Vec<Value> = rule
-                .conditions
-                .iter()
-                .map(|(place, op)| {
-                    let column = named(*place);
-                    let with = |op: &str, value: Value| json!({"column": column, "op": op, "value": value});
-                    match op {
-                        Op::Eq(of) => with("eq", value(of)),
-                        Op::Ne(of) => with("ne", value(of)),
-                        Op::Lt(of) => with("lt", json!(of)),
-                        Op::Le(of) => with("le", json!(of)),
-                        Op::Gt(of) => with("gt", json!(of)),
-                        Op::Ge(of) => with("ge", json!(of)),
-                        Op::In(of) => with("in", of.iter().map(value).collect()),
-                        Op::NotIn(of) => with("not_in", of.iter().map(value).collect()),
-                        Op::IsNull => json!({"column": column, "op": "is_null"}),
-                        Op::NotNull => json!({"column": column, "op": "not_null"}),
-                    }
-                })
-                .collect();
-            if !conditions.is_empty() {
-                out["where"] = conditions.into();
-            }
-            if rule.action == Action::Delete {
-                out["on_children"] = json!(if rule.cascade { "cascade" } else { "keep" });
-            }
-            if let Some(most) = rule.max_rows {
-                out["max_rows"] = json!(most);
-            }
-            if rule.subject {
-                out["subject_column"] = json!(named(at::SUBJECT));
-            }
-            out
-        })
-        .collect();
-    let document = json!({
-        "grace_seconds": case.grace,
-        "guards": {"all_due_from_rows": 1_000_000, "max_cutoff_factor": 1_000_000.0},
-        "rules": rules,
-    });
-    format!("{document:#}")
 }
 
 /// The moment that ages count from, as an option.

@@ -75,12 +75,14 @@ fn alone() -> Result<(), Failed> {
     let sum = |of: fn(&Seen) -> u64| seen.iter().map(of).sum::<u64>();
     let strategies: std::collections::BTreeSet<&String> = seen.iter().flat_map(|seen| &seen.strategies).collect();
     let (rows, held, blocked) = (sum(|seen| seen.rows), sum(|seen| seen.held), sum(|seen| seen.blocked));
+    let (completed, open) = (sum(|seen| seen.completed), sum(|seen| seen.open));
     eprintln!(
-        "{} cases: {rows} rows, {held} held, {blocked} blocked, by {strategies:?}",
+        "{} cases: {rows} rows, {held} held, {blocked} blocked, {completed} subjects completed, {open} open, by {strategies:?}",
         seen.len()
     );
     if seen.len() as u64 >= CASES {
         assert!(rows > 1000 && held > 0 && blocked > 0, "the cases are too tame");
+        assert!(completed > 0 && open > 0, "the erasures are too tame");
         for name in [
             "keyset",
             "tid-range",
