@@ -141,6 +141,8 @@ pub struct Parts {
     pub leaves: Vec<Leaf>,
     /// There is a default partition.
     pub default: bool,
+    /// By hash of the number, not by range of the age.
+    pub hash: bool,
 }
 
 /// A table.
@@ -156,7 +158,7 @@ pub struct Table {
     pub physical: Vec<usize>,
     /// Has a primary key.
     pub primary_key: bool,
-    /// Partitioned by range of the age.
+    /// Partitioned.
     pub parts: Option<Parts>,
     /// Foreign keys.
     pub keys: Vec<ForeignKey>,

@@ -33,6 +33,10 @@ pub struct Seen {
     pub completed: u64,
     /// Other subjects that asked.
     pub open: u64,
+    /// Tables partitioned by hash.
+    pub hash: u64,
+    /// Rules whose rows a subject's hold reaches by foreign keys or an erasure's way only.
+    pub through: u64,
 }
 
 /// Everything that somebody needs to see it again.
@@ -124,7 +128,17 @@ fn one(server: &Server, session: &Session<'_>, database: &str, case: &Case) -> R
     );
     let outcome = if blocked { "residue" } else { "complete" };
     same!(last["outcome"], Value::from(outcome), "outcome");
-    let mut seen = Seen::default();
+    let hash = case
+        .tables
+        .iter()
+        .flat_map(|table| &table.parts)
+        .filter(|parts| parts.hash);
+    let subject = case.holds.iter().any(|hold| matches!(hold, Hold::Subject(_)));
+    let mut seen = Seen {
+        hash: hash.count() as u64,
+        through: case.rules.iter().filter(|rule| subject && !rule.subject).count() as u64,
+        ..Seen::default()
+    };
     let mut all = 0;
     for (position, counts) in expected.iter().enumerate() {
         let rows = counted(case, position, counts, &nights)?;

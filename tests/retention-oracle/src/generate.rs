@@ -1,9 +1,8 @@
 //! Owns random cases: the same seed makes the same case.
 
 use crate::case::{
-    Action, Case, Column, DAY, ForeignKey, HOUR, Hold, Kind, Leaf, Moment, OnDelete, Parts, Rule, Table, Term, Val, at,
+    Action, Case, Column, DAY, ForeignKey, HOUR, Hold, Kind, Moment, OnDelete, Rule, Table, Term, Val, at,
 };
-use crate::sql::quoted;
 use crate::time;
 use fastrand::Rng;
 
@@ -49,6 +48,8 @@ const ADDRESS_TEXTS: &[&str] = &[
 ];
 
 mod erasure;
+mod parts;
+mod reach;
 mod rules;
 
 struct Maker {
@@ -144,6 +145,8 @@ pub(crate) fn case(seed: u64) -> Case {
     if one_in(&mut maker.rng, 3) {
         maker.erasure(&mut case);
     }
+    maker.hash(&mut case);
+    maker.through_keys_only(&mut case);
     case
 }
 
@@ -227,88 +230,6 @@ impl Maker {
         table.physical = physical;
         self.rows(before, &mut table, cutoff);
         table
-    }
-
-    fn parts(&mut self, schema: &str, table: &str, age: &Column, cutoff: i64) -> Parts {
-        let default = self.rng.bool();
-        let (schema, parent) = (quoted(schema), format!("{}.{}", quoted(schema), quoted(table)));
-        let mut bounds = Vec::new();
-        for day in [-300, -90, -30, -1, 0, 1, 40] {
-            let bound = cutoff + day * DAY;
-            // A few on the cutoff to the microsecond.
-            let exact = age.kind != Kind::Date && one_in(&mut self.rng, 4);
-            if self.rng.bool() {
-                bounds.push(if exact { bound } else { bound.div_euclid(DAY) * DAY });
-            }
-        }
-        bounds.sort_unstable();
-        bounds.dedup();
-        let literal = |bound: i64| format!("'{}'", time::text(Moment::At(bound), age.kind));
-        let mut edges = vec!["MINVALUE".to_owned()];
-        edges.extend(bounds.iter().map(|bound| literal(*bound)));
-        edges.push("MAXVALUE".to_owned());
-        let mut leaves = Vec::new();
-        for index in 0..edges.len() - 1 {
-            // What has no partition goes to the default.
-            if default && one_in(&mut self.rng, 4) {
-                continue;
-            }
-            let name = self.name();
-            let part = format!("{schema}.{}", quoted(&name));
-            let upper = bounds.get(index).copied();
-            let of = format!(
-                "CREATE TABLE {part} PARTITION OF {parent} FOR VALUES FROM ({}) TO ({})",
-                edges[index],
-                edges[index + 1]
-            );
-            let lower = index.checked_sub(1).and_then(|lower| bounds.get(lower)).copied();
-            let middle = match (lower, upper) {
-                (Some(lower), Some(upper)) => Some((lower + (upper - lower) / 2).div_euclid(DAY) * DAY)
-                    .filter(|middle| *middle > lower && *middle < upper),
-                _ => None,
-            };
-            if let Some(middle) = middle.filter(|_| one_in(&mut self.rng, 2)) {
-                let (low, high) = (self.name(), self.name());
-                let column = quoted(&age.name);
-                leaves.push(Leaf {
-                    sql: format!(
-                        "{of} PARTITION BY RANGE ({column}); CREATE TABLE {schema}.{} PARTITION OF {part} FOR VALUES FROM ({}) TO ({})",
-                        quoted(&low), edges[index], literal(middle)
-                    ),
-                    name: low,
-                    upper: Some(middle),
-                    lower,
-                });
-                leaves.push(Leaf {
-                    sql: format!(
-                        "CREATE TABLE {schema}.{} PARTITION OF {part} FOR VALUES FROM ({}) TO ({})",
-                        quoted(&high),
-                        literal(middle),
-                        edges[index + 1]
-                    ),
-                    name: high,
-                    upper,
-                    lower: Some(middle),
-                });
-            } else {
-                leaves.push(Leaf {
-                    name,
-                    sql: of,
-                    upper,
-                    lower,
-                });
-            }
-        }
-        if default {
-            let name = self.name();
-            leaves.push(Leaf {
-                sql: format!("CREATE TABLE {schema}.{} PARTITION OF {parent} DEFAULT", quoted(&name)),
-                name,
-                upper: None,
-                lower: None,
-            });
-        }
-        Parts { leaves, default }
     }
 
     fn keys(&mut self, before: &[Table], table: &mut Table) {

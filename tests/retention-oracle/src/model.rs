@@ -48,6 +48,8 @@ pub(crate) struct State<'a> {
     pub detached: BTreeSet<(usize, usize)>,
     /// Rows in them, with the partition's position. No rule reaches them, but their foreign keys are as they were.
     pub apart: BTreeMap<RowId, usize>,
+    /// Those of earlier runs.
+    pub apart_before: BTreeSet<RowId>,
 }
 
 impl<'a> State<'a> {
@@ -63,6 +65,7 @@ impl<'a> State<'a> {
             touched: BTreeSet::new(),
             detached: BTreeSet::new(),
             apart: BTreeMap::new(),
+            apart_before: BTreeSet::new(),
         }
     }
 

@@ -110,8 +110,13 @@ fn create(sql: &mut String, table: &Table) {
         }
         items.push(format!("UNIQUE ({})", list(table, &[at::ID, at::KEY2])));
     }
-    let by = if table.parts.is_some() {
-        format!(" PARTITION BY RANGE ({})", list(table, &[at::AGE]))
+    let by = if let Some(parts) = &table.parts {
+        let (how, place) = if parts.hash {
+            ("HASH", at::ID)
+        } else {
+            ("RANGE", at::AGE)
+        };
+        format!(" PARTITION BY {how} ({})", list(table, &[place]))
     } else if let Some(fillfactor) = table.fillfactor {
         format!(" WITH (fillfactor = {fillfactor})")
     } else {

@@ -20,16 +20,23 @@ pub(crate) struct Erased {
 impl State<'_> {
     /// A run: the rules, then the erasures.
     pub(crate) fn run(&mut self) -> (Vec<Counts>, Erased) {
+        self.apart_before = self.apart.keys().copied().collect();
         let rules = self.rules();
         let erased = self.case.erasure.as_ref().map(|erasure| self.erase(erasure));
         (rules, erased.unwrap_or_default())
+    }
+
+    /// Rows that a table had when the run began: erasures also reach those that a rule has detached since.
+    fn at_first(&self, table: usize) -> impl Iterator<Item = (usize, &Vec<Val>)> {
+        self.with_apart(table)
+            .filter(move |(row, _)| !self.apart_before.contains(&(table, *row)))
     }
 
     /// Rows of a table with their subjects.
     fn whose(&self, table: usize, way: &[usize]) -> Vec<(usize, Val)> {
         let Some((key, further)) = way.split_first() else {
             let own = self
-                .alive(table)
+                .at_first(table)
                 .map(|(row, values)| (row, values[at::SUBJECT].clone()));
             return own.filter(|(_, subject)| *subject != Val::Null).collect();
         };
@@ -40,7 +47,7 @@ impl State<'_> {
                 parents.entry(&values[at::ID]).or_default().push(subject);
             }
         }
-        self.alive(table)
+        self.at_first(table)
             .flat_map(|(row, values)| {
                 let subjects = parents.get(&values[key.ours[0]]).cloned().unwrap_or_default();
                 subjects.into_iter().map(move |subject| (row, subject))

@@ -76,13 +76,15 @@ fn alone() -> Result<(), Failed> {
     let strategies: std::collections::BTreeSet<&String> = seen.iter().flat_map(|seen| &seen.strategies).collect();
     let (rows, held, blocked) = (sum(|seen| seen.rows), sum(|seen| seen.held), sum(|seen| seen.blocked));
     let (completed, open) = (sum(|seen| seen.completed), sum(|seen| seen.open));
+    let (hash, through) = (sum(|seen| seen.hash), sum(|seen| seen.through));
     eprintln!(
-        "{} cases: {rows} rows, {held} held, {blocked} blocked, {completed} subjects completed, {open} open, by {strategies:?}",
+        "{} cases: {rows} rows, {held} held, {blocked} blocked, {completed} subjects completed, {open} open, {hash} tables by hash, {through} rules held through keys, by {strategies:?}",
         seen.len()
     );
     if seen.len() as u64 >= CASES {
         assert!(rows > 1000 && held > 0 && blocked > 0, "the cases are too tame");
         assert!(completed > 0 && open > 0, "the erasures are too tame");
+        assert!(hash > 0 && through > 0, "the partitions and holds are too tame");
         for name in [
             "keyset",
             "tid-range",
