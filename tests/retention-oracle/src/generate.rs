@@ -147,6 +147,7 @@ pub(crate) fn case(seed: u64) -> Case {
     }
     maker.hash(&mut case);
     maker.through_keys_only(&mut case);
+    maker.above_detached(&mut case);
     case
 }
 

@@ -1,7 +1,7 @@
 //! Owns random partitions.
 
 use super::{Maker, one_in};
-use crate::case::{Action, Case, Column, DAY, Kind, Leaf, Moment, Parts};
+use crate::case::{Action, Case, Column, DAY, Kind, Leaf, Moment, Parts, Term};
 use crate::sql::quoted;
 use crate::time;
 
@@ -89,6 +89,21 @@ impl Maker {
             leaves,
             default,
             hash: false,
+        }
+    }
+
+    /// Much of what tables refer to whose partitions are detached is due, and stays if others refer to it.
+    pub(super) fn above_detached(&mut self, case: &mut Case) {
+        let detached = case.rules.iter().filter(|rule| rule.action == Action::Detach);
+        let above: Vec<usize> = detached
+            .flat_map(|rule| case.tables[rule.table].keys.iter().map(|key| key.parent))
+            .collect();
+        for rule in &mut case.rules {
+            if above.contains(&rule.table) && rule.action == Action::Delete && self.rng.bool() {
+                rule.cascade = false;
+                rule.conditions.clear();
+                rule.age = Some(Term::Days(1));
+            }
         }
     }
 
