@@ -175,13 +175,14 @@ impl Engine {
                 macs.insert(key.clone(), ledger.mac(key).to_hex());
             }
         }
-        let stopped = self.rows(erasure, &page.keys, report).await?;
+        let for_holds = self.rows(erasure, &page.keys, report).await?;
         let (mut open, mut done) = (BTreeMap::new(), Vec::new());
-        if stopped {
-            report.stopped = true;
-            open.extend(page.keys.iter().map(|key| (key.clone(), SubjectOutcome::Left)));
-        } else {
+        if let Some(for_holds) = for_holds {
             self.open(erasure, &erasure.tables, &page.keys, &mut open).await?;
+            // A night more would change nothing: it is the holds that keep what leads to held rows.
+            for key in for_holds {
+                open.entry(key).and_modify(|outcome| *outcome = SubjectOutcome::Held);
+            }
             for key in self.held_among(erasure, &page.keys).await? {
                 open.entry(key).or_insert(SubjectOutcome::Held);
             }
@@ -192,6 +193,9 @@ impl Engine {
                 .cloned()
                 .collect();
             self.complete(erasure, &done, &page, &macs).await?;
+        } else {
+            report.stopped = true;
+            open.extend(page.keys.iter().map(|key| (key.clone(), SubjectOutcome::Left)));
         }
         for key in &page.keys {
             let outcome = open.get(key).copied().unwrap_or(SubjectOutcome::Completed);

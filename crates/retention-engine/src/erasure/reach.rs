@@ -11,13 +11,15 @@ use retention_proof::receipt::SubjectOutcome;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
-    /// Erases the rows of these subjects, table by table; true: stopped before the end.
+    /// Erases the rows of these subjects, table by table; `None`: stopped before the end. Gives those of whom tables kept
+    /// something, and nothing but held rows: what leads to these was left for the holds' sake.
     pub(super) async fn rows(
         &mut self,
         erasure: &ResolvedErasure,
         keys: &[String],
         report: &mut ErasureReport,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Option<BTreeSet<String>>, EngineError> {
+        let (mut for_holds, mut for_others) = (BTreeSet::new(), BTreeSet::new());
         // Subjects of whom a table kept something (held, referred to): what leads to it must stay for them.
         let mut kept: Vec<(usize, BTreeSet<String>)> = Vec::new();
         for (at, table) in erasure.tables.iter().enumerate() {
@@ -39,15 +41,23 @@ impl Engine {
             let (residue, rest) = (result.residue, result.held + result.blocked);
             add(&mut report.results, result);
             let Some(residue) = residue else {
-                return Ok(true);
+                return Ok(None);
             };
             if residue + rest > 0 {
                 let mut open = BTreeMap::new();
                 self.open(erasure, &erasure.tables[at..=at], &keys, &mut open).await?;
+                for (key, outcome) in &open {
+                    let because = if *outcome == SubjectOutcome::Held {
+                        &mut for_holds
+                    } else {
+                        &mut for_others
+                    };
+                    because.insert(key.clone());
+                }
                 kept.push((at, open.into_keys().collect()));
             }
         }
-        Ok(false)
+        Ok(Some(&for_holds - &for_others))
     }
 
     /// Which of these subjects still have rows: all of them are counted together, and halves of them only where some are

@@ -109,6 +109,39 @@ fn together() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Of an order of a subject a line is held; another order of the same subject stays, because it is found by the same way. A
+/// hold is lawful, and the next night would find the same: that is no "go on later".
+fn a_held_line_keeps_its_subject_and_ends_with_0() {
+    let server = Server::start();
+    let session = server.database("held_line");
+    session.sql(
+        "CREATE TABLE users (id text PRIMARY KEY, asked bool, done timestamptz); INSERT INTO users VALUES ('s', true); \
+         CREATE TABLE orders (id int PRIMARY KEY, who text); INSERT INTO orders VALUES (1, 's'), (2, 's'); \
+         CREATE TABLE lines (id int PRIMARY KEY, o int REFERENCES orders); INSERT INTO lines VALUES (1, 1), (2, 2)",
+    );
+    let hold = [
+        "--reason",
+        "x",
+        "--table",
+        "public.lines",
+        "--column",
+        "id",
+        "--value",
+        "1",
+    ];
+    let placed = program::run(server.job("held_line", &["hold", "add"]).args(hold));
+    assert_eq!(placed.code, Some(0), "{placed:?}");
+    let policy = r#"{"rules": [], "erasure": {"max_fraction": 1.0, "subject": {"table": "public.users", "key": "id",
+        "requested": [{"column": "asked", "op": "eq", "value": true}], "completed": "done"}, "tables": [
+        {"table": "public.orders", "action": "delete", "reach": {"column": "who"}},
+        {"table": "public.lines", "action": "delete", "reach":
+            {"via": {"column": "o", "table": "public.orders", "key": "id", "reach": {"column": "who"}}}}]}}"#;
+    let ended = program::run(&mut server.night("held_line", policy, None));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(session.number("SELECT count(*) FROM lines"), 1);
+    assert_eq!(session.number("SELECT count(*) FROM users WHERE done IS NULL"), 1);
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     if !arguments.list {
@@ -116,6 +149,10 @@ fn main() -> ExitCode {
         retention_faults::binary::retention_job();
     }
     let trials = vec![
+        Trial::test("a_held_line_keeps_its_subject_and_ends_with_0", || {
+            a_held_line_keeps_its_subject_and_ends_with_0();
+            Ok(())
+        }),
         Trial::test("nobody_else_is_there", alone),
         Trial::test("somebody_writes_meanwhile", together),
     ];
