@@ -6,15 +6,18 @@ use crate::controller::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::job::Job;
-use crate::statement::Taking;
+use crate::statement::{Scope, Taking};
 use crate::wire;
 use pg_session::{DbError, Kind, Session, Sql};
 use retention_plan::Work;
 use retention_proof::ChainHash;
 use std::time::Duration;
 
-/// So often a batch is begun anew for reasons that pass by themselves (holds changed, serialization, children came).
+/// So often a batch is begun anew for reasons that pass by themselves (holds changed, serialization).
 const ANEW: u32 = 20;
+/// So often because rows that must stay would have gone along. If they came meanwhile, the predicate sees them the next time;
+/// if not, it never does (they are in a partition that this run detached), and trying again only takes long.
+const CAME: u32 = 2;
 
 /// How a batch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +63,13 @@ impl Engine {
         onward: Option<(Onward, &Controller)>,
     ) -> Result<Ended, EngineError> {
         let deletes = !matches!(job.task.work, Work::Anonymise { .. });
-        let mut anew = 0;
+        let (mut anew, mut touched) = (0, 0);
+        // Whoever goes around such rows tries smaller places, not the same again.
+        let came = if matches!(taking.scope, Scope::Places { .. }) {
+            0
+        } else {
+            CAME
+        };
         let mut locked_gate = 0;
         loop {
             if self.holds.epoch().is_none()
@@ -117,7 +126,7 @@ impl Engine {
                     self.holds.forget();
                 }
                 Failed::TooMany => return Ok(Ended::TooMany),
-                Failed::ChildrenTouched if anew <= ANEW => {}
+                Failed::ChildrenTouched if touched < came => touched += 1,
                 Failed::ChildrenTouched => return Ok(Ended::Referenced),
                 Failed::Gate(error) if lost(&error) => self.regain(error).await?,
                 Failed::Gate(error) if error.kind == Kind::Locked => {
