@@ -3,8 +3,8 @@
 use crate::error::EngineError;
 use pg_session::{DbError, Session, Sql};
 use retention_plan::Relation;
-use retention_plan::holds::HoldRules;
-use retention_store::hold::{HeldColumn, Structure};
+use retention_plan::holds::{HoldError, HoldRules};
+use retention_store::hold::{HeldColumn, Misprinted, Structure};
 use retention_store::{gate, hold};
 use std::collections::BTreeMap;
 
@@ -12,9 +12,18 @@ use std::collections::BTreeMap;
 #[derive(Debug)]
 pub(crate) struct Holds {
     rules: HoldRules,
-    known: Option<(i64, Structure)>,
+    known: Option<Known>,
     /// By their OIDs, tables that were partitions: the rules, which show tables as they are, do not know that they were.
     parts: BTreeMap<u32, Part>,
+}
+
+/// What was read.
+#[derive(Debug)]
+struct Known {
+    epoch: i64,
+    structure: Structure,
+    /// A hold that can match no row: what it is to protect is not protected, so nothing may be touched.
+    misprinted: Option<Misprinted>,
 }
 
 /// A table that was a partition.
@@ -36,7 +45,7 @@ impl Holds {
 
     /// The epoch that [`Holds::predicate`] speaks of.
     pub(crate) fn epoch(&self) -> Option<i64> {
-        self.known.as_ref().map(|(epoch, _)| *epoch)
+        self.known.as_ref().map(|known| known.epoch)
     }
 
     /// The next batch reads again.
@@ -44,12 +53,22 @@ impl Holds {
         self.known = None;
     }
 
-    /// Reads the structure. The epoch is read first: a hold that comes in between is read too, or makes the next batch
+    /// Reads the structure, and once an epoch whether each value can match. The epoch is read first: a hold that comes in between is read too, or makes the next batch
     /// read again.
     pub(crate) async fn load(&mut self, session: &Session) -> Result<(), DbError> {
         let epoch = gate::peek(session).await?.holds_epoch;
         let structure = hold::structure(session).await?;
-        self.known = Some((epoch, structure));
+        let misprinted = if let Some(known) = self.known.take().filter(|known| known.epoch == epoch) {
+            known.misprinted
+        } else {
+            let found = hold::misprinted(session, &structure, &self.rules.subject_columns()).await?;
+            found.into_iter().next()
+        };
+        self.known = Some(Known {
+            epoch,
+            structure,
+            misprinted,
+        });
         Ok(())
     }
 
@@ -57,8 +76,8 @@ impl Holds {
     /// every run.
     pub(crate) fn names(&self, relation: &Relation) -> bool {
         let known = self.known.as_ref();
-        known.is_some_and(|(_, structure)| {
-            let mut columns = structure.columns.iter();
+        known.is_some_and(|known| {
+            let mut columns = known.structure.columns.iter();
             columns.any(|held| held.schema == relation.schema && held.table == relation.name)
         })
     }
@@ -71,33 +90,28 @@ impl Holds {
 
     /// The rules, and the structure that was loaded.
     pub(crate) fn parts(&self) -> (&HoldRules, Option<&Structure>) {
-        (&self.rules, self.known.as_ref().map(|(_, structure)| structure))
+        (&self.rules, self.known.as_ref().map(|known| &known.structure))
     }
 
     /// True for held rows, over `t`; `None`: none can be.
     pub(crate) fn predicate(&self, oid: u32, deletes: bool) -> Result<Option<Sql>, EngineError> {
         let nothing = Structure::default();
-        let active = self.known.as_ref().map_or(&nothing, |(_, structure)| structure);
+        let active = self.known.as_ref().map_or(&nothing, |known| &known.structure);
+        if let Some(hold) = self.known.as_ref().and_then(|known| known.misprinted.as_ref()) {
+            return Err(EngineError::Holds(HoldError::Misprinted(Box::new(hold.clone()))));
+        }
         let part = self.parts.get(&oid);
         let mut held = self
             .rules
             .predicate(part.map_or(oid, |part| part.of), deletes, active)
             .map_err(EngineError::Holds)?;
-        let Some(Part { relation, .. }) = part else {
+        let Some(Part { relation, of }) = part else {
             return Ok(held);
         };
         // What is said of the table by its own name.
         let of_it = |column: &&HeldColumn| column.schema == relation.schema && column.table == relation.name;
         for column in active.columns.iter().filter(of_it) {
-            let own = Sql::text("COALESCE(t.")
-                .ident(&column.column)
-                .raw("::pg_catalog.text IN (SELECT h.value FROM retention.hold AS h WHERE h.released_at IS NULL AND h.table_schema = ")
-                .param(column.schema.as_str(), "pg_catalog.text")
-                .raw(" AND h.table_name = ")
-                .param(column.table.as_str(), "pg_catalog.text")
-                .raw(" AND h.column_name = ")
-                .param(column.column.as_str(), "pg_catalog.text")
-                .raw("), false)");
+            let own = self.rules.by_name(column, *of);
             held = Some(match held {
                 None => own,
                 Some(held) => Sql::text("(").append(&held).raw(" OR ").append(&own).raw(")"),

@@ -71,6 +71,11 @@ impl Column {
         }
     }
 
+    /// Whether it is of the extension's type that compares without regard to case, or of a domain over it.
+    pub fn is_citext(&self) -> bool {
+        self.operators.is_some() && (self.base_type == "citext" || self.base_type.ends_with(".citext"))
+    }
+
     /// The operator as it must be written where `search_path` is empty: `=`, or `OPERATOR("public".=)`.
     pub fn operator(&self, symbol: &str) -> String {
         match &self.operators {

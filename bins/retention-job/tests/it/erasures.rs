@@ -74,6 +74,41 @@ fn open_erasures_are_those_of_the_end() {
     assert_eq!(rest, (1, "retention_open_erasures{} 1.0".to_owned()));
 }
 
+/// A key is what its column calls equal: `7.5` is the subject `7.50`, and `ANN@x` is `ann@X`.
+#[test]
+fn a_subject_is_found_however_its_key_is_written() {
+    for (kind, stored, asked) in [("numeric(9, 2)", "7.50", "7.5"), ("public.citext", "ann@X", "ANN@x")] {
+        let world = World::new();
+        world.sql(&format!(
+            "CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+             CREATE TABLE people (key {kind} PRIMARY KEY, email text, done timestamptz);
+             CREATE TABLE letters (id int PRIMARY KEY, who {kind}, body text); CREATE INDEX ON letters (who);
+             ALTER TABLE people OWNER TO CURRENT_ROLE; GRANT ALL ON people, letters TO PUBLIC;
+             INSERT INTO people VALUES ('{stored}', 'mail'), ('1', 'other'); INSERT INTO letters VALUES (1, '{stored}', 'dear'), (2, '1', 'dear')"
+        ));
+        let policy = "
+rules: []
+erasure:
+  subject: {table: people, key: key, completed: done}
+  tables:
+  - {table: letters, action: delete, reach: {column: who}}
+  - {table: people, action: {anonymise: {email: 'null'}}, reach: {column: key}}
+";
+        let file = world.file("policy.yaml", policy);
+        let ended = program::run(world.job(["erase", "--subject", asked]).env("RETENTION_POLICY", &file));
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(
+            world.value("SELECT string_agg(id::text, ',') FROM letters"),
+            "2",
+            "{kind}"
+        );
+        assert_eq!(
+            world.value("SELECT count(*) FROM people WHERE email IS NULL AND done IS NOT NULL"),
+            "1"
+        );
+    }
+}
+
 /// With `POST` the gateway keeps what an earlier run said: a job that is refused every night would hide what waits.
 #[test]
 fn a_refused_run_tells_how_many_erasures_wait() {

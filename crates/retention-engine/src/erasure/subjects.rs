@@ -98,8 +98,9 @@ impl Engine {
                 let Some(held) = held else { return Ok(Vec::new()) };
                 let key = pg_session::quote_ident(&erasure.key.name);
                 let sql = Sql::text(format!(
-                    "SELECT t.{key}::pg_catalog.text FROM {} AS t WHERE t.{key} = ANY (",
-                    erasure.subject.quoted()
+                    "SELECT t.{key}::pg_catalog.text FROM {} AS t WHERE t.{key} {} ANY (",
+                    erasure.subject.quoted(),
+                    erasure.key.operator("=")
                 ))
                 .param(pg_session::array_literal(keys), format!("{}[]", erasure.key.base_type))
                 .raw(")")
@@ -126,8 +127,8 @@ impl Engine {
     }
 }
 
-/// Keys as PostgreSQL prints them: `' 42'` and `042` are 42, and a UUID is in lower case. The ledger's MACs, requests and
-/// comparisons are all of this form.
+/// Keys as PostgreSQL prints them: `' 42'` and `042` are 42, and a UUID is in lower case. Where a subject has an equal key that
+/// is printed otherwise (`7.50`, `citext`), as it is there. The ledger's MACs, requests and comparisons are all of this form.
 ///
 /// # Errors
 /// A key is none of the key column's type ([`pg_session::Kind::Value`]); nothing was written.
@@ -138,9 +139,16 @@ pub async fn canonical_keys(
 ) -> Result<Vec<String>, DbError> {
     let mut canonical = BTreeSet::new();
     for key in keys {
-        let sql = Sql::text("SELECT (")
-            .secret(key, erasure.key.base_type.as_str())
-            .raw(")::pg_catalog.text");
+        let key_column = pg_session::quote_ident(&erasure.key.name);
+        let sql = Sql::text(format!(
+            "SELECT coalesce((SELECT pg_catalog.min(s.{key_column}::pg_catalog.text) FROM {} AS s WHERE s.{key_column} {} (",
+            erasure.subject.quoted(),
+            erasure.key.operator("=")
+        ))
+        .secret(key, erasure.key.base_type.as_str())
+        .raw(")), (")
+        .secret(key, erasure.key.base_type.as_str())
+        .raw(")::pg_catalog.text)");
         canonical.insert(session.one(&sql).await?.try_get(0)?);
     }
     Ok(canonical.into_iter().collect())

@@ -1,5 +1,5 @@
 use crate::world::{DUE, EVENTS, EVENTS_DUE, World, anonymise, delete};
-use retention_engine::Options;
+use retention_engine::{EngineError, Options};
 use retention_plan::Strategy;
 use retention_store::hold::{self, HeldColumn, NewHold};
 use std::time::Duration;
@@ -83,6 +83,57 @@ async fn a_hold_that_comes_in_the_middle_keeps_what_is_still_there() {
     assert_eq!((result.residue, result.held), (Some(0), held.unsigned_abs()));
     assert_eq!(result.rows, EVENTS_DUE - held.unsigned_abs());
     world.check_audit(&running.run_id, result.rows).await;
+}
+
+#[tokio::test]
+async fn a_hold_that_comes_in_the_middle_and_matches_nothing_stops_the_run() {
+    let world = World::new(EVENTS).await;
+    let options = Options {
+        batch_target: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let mut rule = delete("events");
+    rule.subject_column = Some("id".to_owned());
+    let mut running = world.begin(vec![rule], Strategy::TidRange, options).await;
+    let mut progress = running.progress.clone();
+    let placing = async {
+        progress.wait_for(|progress| progress.rows > 0).await.unwrap();
+        // Only a policy says where subjects' keys are, so it is stored as it is given.
+        let new = NewHold {
+            on: None,
+            value: "007",
+            reason: "case 7",
+            placed_by: None,
+        };
+        hold::add(&world.session().await, &new, Duration::from_secs(10))
+            .await
+            .unwrap();
+        world.number(&format!("SELECT count(*) FROM events WHERE {DUE}")).await
+    };
+    let counted = crate::world::some();
+    let (left, ended) = tokio::join!(placing, running.engine.apply(&running.tasks[0], &counted));
+    let error = ended.unwrap_err();
+    let text = chain_of(&error);
+    assert!(matches!(error, EngineError::Holds(_)), "{text}");
+    assert!(
+        text.contains("hold 1 has a subject's key that is not as public.events.id") && !text.contains("007"),
+        "{text}"
+    );
+    assert!(left > 0, "the run was over before the hold came");
+    let still = world.number(&format!("SELECT count(*) FROM events WHERE {DUE}")).await;
+    assert_eq!(still, left, "rows went after the hold was placed");
+}
+
+/// The error and its sources.
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut at = error.source();
+    while let Some(source) = at {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        at = source.source();
+    }
+    text
 }
 
 #[tokio::test]

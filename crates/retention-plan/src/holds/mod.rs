@@ -1,7 +1,7 @@
 //! Which rows are held: SQL that is true for a row that must be neither changed nor deleted.
 //!
 //! A row is held when one of these is true:
-//! - a hold names a column of its table and the row has the value there (`column::text = hold.value`);
+//! - a hold names a column of its table and the row has the value there (`column::text = hold.value`, or by the column's own equality if it is `citext`);
 //! - a hold names a subject and the row is the subject's: the key of the erasure's subject table, a rule's
 //!   `subject_column`, or the way that an erasure takes to the row;
 //! - its label column has one of the policy's `legal_hold_labels`;
@@ -29,7 +29,7 @@ mod tests;
 use crate::catalog::{Catalog, Table};
 use pg_session::Sql;
 use retention_policy::{Policy, Reach};
-use retention_store::hold::{HeldColumn, Structure};
+use retention_store::hold::{HeldColumn, Misprinted, Structure};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why it cannot be said which rows are held. The caller stops: no row may be touched then.
@@ -55,6 +55,10 @@ pub enum HoldError {
         /// The table.
         table: String,
     },
+    /// A hold can match no row. Preflight refuses a run for it (`hold-value-form`); this is for holds that are placed while
+    /// one is at work.
+    #[error("hold {} {}, and run again", .0.id, .0.why())]
+    Misprinted(Box<Misprinted>),
     /// The table was not in the catalog's picture.
     #[error("the table with OID {oid} is not in the catalog's picture, so its holds are unknown; run again")]
     UnknownTable {

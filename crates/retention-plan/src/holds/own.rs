@@ -2,11 +2,12 @@
 
 use super::{HoldError, HoldRules, SubjectWay};
 use crate::catalog::Table;
+use crate::model::Column;
 use pg_session::{Sql, quote_ident};
 use retention_policy::Reach;
 use retention_store::hold::{HeldColumn, Structure};
 
-/// `alias."column"::text IN (...)` terms; a row is held if one is true. They may be NULL. What is said of the table's
+/// `alias."column"::text IN (...)` terms (see [`is_one_of`]); a row is held if one is true. They may be NULL. What is said of the table's
 /// parents and partitions counts too.
 pub(super) fn terms(rules: &HoldRules, active: &Structure, table: &Table, alias: &str) -> Result<Vec<Sql>, HoldError> {
     let mut terms = Vec::new();
@@ -45,7 +46,7 @@ fn of_part(
         for way in rules.subjects.get(&part.relation.oid).into_iter().flatten() {
             terms.push(match way {
                 SubjectWay::Column(column) => on_column(table, part, alias, column, &subject_values()),
-                SubjectWay::Reach(reach) => rules.along(reach, alias, 1),
+                SubjectWay::Reach(reach) => rules.along(Some(part), reach, alias, 1),
             });
         }
     }
@@ -94,13 +95,8 @@ fn subject_values() -> Sql {
 }
 
 fn on_column(table: &Table, part: &Table, alias: &str, name: &str, values: &Sql) -> Sql {
-    let is_one = |alias: &str| {
-        Sql::text(format!("{}::pg_catalog.text IN (", column(alias, name)))
-            .append(values)
-            .raw(")")
-    };
-    if table.column(name).is_some() {
-        return is_one(alias);
+    if let Some(of) = table.column(name) {
+        return is_one_of(Some(of), alias, name, values);
     }
     // An inheritance child may have columns that its parent lacks: the row is looked up where it has them.
     Sql::text(format!(
@@ -108,17 +104,44 @@ fn on_column(table: &Table, part: &Table, alias: &str, name: &str, values: &Sql)
          AND ",
         part.relation.quoted()
     ))
-    .append(&is_one(&format!("{alias}x")))
+    .append(&is_one_of(part.column(name), &format!("{alias}x"), name, values))
     .raw(")")
 }
 
+/// Whether the column has one of the values: as PostgreSQL prints them, and by its own equality where that is a wider one
+/// (`citext`), because a hold protects rather too much than too little.
+fn is_one_of(of: Option<&Column>, alias: &str, name: &str, values: &Sql) -> Sql {
+    let value = column(alias, name);
+    match of.filter(|of| of.is_citext()) {
+        Some(of) => {
+            let kind = &of.base_type;
+            Sql::text(format!(
+                "{value}::{kind} {} ANY (SELECT v.value::{kind} FROM (",
+                of.operator("=")
+            ))
+            .append(values)
+            .raw(") AS v (value))")
+        }
+        None => Sql::text(format!("{value}::pg_catalog.text IN ("))
+            .append(values)
+            .raw(")"),
+    }
+}
+
 impl HoldRules {
+    /// Over `t`: whether a hold names the row by the table and column `held`, of which `like` knows the columns (it was a
+    /// partition of it). Never NULL.
+    pub fn by_name(&self, held: &HeldColumn, like: u32) -> Sql {
+        let of = self.tables.get(&like).and_then(|table| table.column(&held.column));
+        Sql::text("COALESCE(")
+            .append(&is_one_of(of, "t", &held.column, &held_values(held)))
+            .raw(", false)")
+    }
+
     /// The row's way to its subject, whose key a hold has.
-    fn along(&self, reach: &Reach, alias: &str, depth: u32) -> Sql {
+    fn along(&self, at: Option<&Table>, reach: &Reach, alias: &str, depth: u32) -> Sql {
         match reach {
-            Reach::Column(name) => Sql::text(format!("{}::pg_catalog.text IN (", column(alias, name)))
-                .append(&subject_values())
-                .raw(")"),
+            Reach::Column(name) => is_one_of(at.and_then(|table| table.column(name)), alias, name, &subject_values()),
             Reach::Via {
                 column: from,
                 table: name,
@@ -140,14 +163,14 @@ impl HoldRules {
                     column(&next, key),
                     column(alias, from),
                 ))
-                .append(&self.along(reach, &next, depth + 1))
+                .append(&self.along(table, reach, &next, depth + 1))
                 .raw(")")
             }
         }
     }
 }
 
-fn labelled(of: &crate::model::Column, alias: &str, labels: &[String]) -> Sql {
+fn labelled(of: &Column, alias: &str, labels: &[String]) -> Sql {
     let list = |mut sql: Sql| {
         for (index, label) in labels.iter().enumerate() {
             if index > 0 {

@@ -37,7 +37,8 @@ pub async fn gather(session: &Session, catalog: &Catalog, holds: &HoldRules) -> 
         ..Facts::default()
     };
     if facts.layout == LayoutState::Ready {
-        facts.misprinted = hold::misprinted(session, &holds.subject_columns()).await?;
+        let active = hold::structure(session).await?;
+        facts.misprinted = hold::misprinted(session, &active, &holds.subject_columns()).await?;
     }
     let row = session
         .one(&Sql::text(format!(

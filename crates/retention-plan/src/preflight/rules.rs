@@ -83,33 +83,13 @@ fn unreachable(subject: &Subject<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// A hold that matches nothing because of its value's form. What a subject's hold has is never shown: it names a person.
+/// A hold that matches nothing because of its value's form.
 fn misprinted(hold: &Misprinted) -> Finding {
-    let Misprinted {
-        id,
-        on,
-        type_name,
-        printed,
-        subject,
-    } = hold;
-    let whose = if *subject { "a subject's key" } else { "a value" };
-    let what = match printed {
-        None => format!("has {whose} that is none of the type {type_name}, which {on} is"),
-        Some(printed) if !subject => {
-            format!("has {whose} that is not as {on} ({type_name}) has it, which would be {printed:?}")
-        }
-        Some(_) => format!(
-            "has {whose} that is not as {on} ({type_name}) prints it, as in 04 for 4 or large letters in a UUID"
-        ),
-    };
     Finding::new(
         Severity::Refused,
         "hold-value-form",
-        format!("hold {id}"),
-        format!(
-            "it {what}: it would match no row and protect nothing; place it anew in the right form (`retention-job hold add`), \
-             then release this one (`retention-job hold release {id}`)"
-        ),
+        format!("hold {}", hold.id),
+        format!("it {}", hold.why()),
     )
 }
 

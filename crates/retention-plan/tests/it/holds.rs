@@ -54,6 +54,31 @@ async fn held(db: &Db, catalog: &Catalog, policy: &Policy, of: &str, deletes: bo
         .collect()
 }
 
+/// What the column calls equal is held; written otherwise or not.
+pub async fn holds_on_citext_do_not_mind_the_case(major: Major) {
+    let db = with_schema(
+        major,
+        "CREATE EXTENSION citext SCHEMA public; CREATE DOMAIN mail AS public.citext;
+         CREATE TABLE users (id int PRIMARY KEY, email public.citext, other mail, plain text);
+         CREATE TABLE orders (id int PRIMARY KEY, who public.citext, at timestamptz);
+         INSERT INTO users VALUES (1, 'Bob@X.org', 'a', 'Bob@X.org'), (2, NULL, 'BOB@x.org', 'bob@x.org'), (3, 'ann@x.org', NULL, NULL);
+         INSERT INTO orders VALUES (1, 'BOB@X.ORG'), (2, 'ann@x.org'), (3, NULL)",
+    )
+    .await;
+    let catalog = db.catalog(&["users", "orders"]).await;
+    let mut rules = policy(vec![rule("r", "orders")]);
+    for (column, expected) in [("email", 1), ("other", 2), ("plain", 2)] {
+        let id = place(&db, Some(("users", column)), "bob@x.org").await;
+        assert_eq!(held(&db, &catalog, &rules, "users", true).await, [expected], "{column}");
+        hold::release(&db.session, id, None, None, Duration::from_secs(5))
+            .await
+            .unwrap();
+    }
+    rules.rules[0].subject_column = Some("who".to_owned());
+    place(&db, None, "bob@x.org").await;
+    assert_eq!(held(&db, &catalog, &rules, "orders", true).await, [1]);
+}
+
 pub async fn holds_follow_values_keys_and_releases(major: Major) {
     let db = with_schema(
         major, "CREATE TABLE users (id int PRIMARY KEY, email text);

@@ -2,7 +2,7 @@
 
 use pg_session::{DbError, Kind, Session, Sql};
 
-use super::{HeldColumn, HoldError, structure};
+use super::{HeldColumn, HoldError, Structure};
 
 /// An active hold that can match no row, as its value is not in the form in which the column's text is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,14 +19,45 @@ pub struct Misprinted {
     pub subject: bool,
 }
 
+impl Misprinted {
+    /// What is wrong with it, and what to do, without a subject of the sentence. What a subject's hold has is never shown: it
+    /// names a person.
+    pub fn why(&self) -> String {
+        let Self {
+            id,
+            on,
+            type_name,
+            printed,
+            subject,
+        } = self;
+        let whose = if *subject { "a subject's key" } else { "a value" };
+        let what = match printed {
+            None => format!("has {whose} that is none of the type {type_name}, which {on} is"),
+            Some(printed) if !subject => {
+                format!("has {whose} that is not as {on} ({type_name}) has it, which would be {printed:?}")
+            }
+            Some(_) => format!(
+                "has {whose} that is not as {on} ({type_name}) prints it, as in 04 for 4 or large letters in a UUID"
+            ),
+        };
+        format!(
+            "{what}: it would match no row and protect nothing; place it anew in the right form (`retention-job hold add`), \
+             then release this one (`retention-job hold release {id}`)"
+        )
+    }
+}
+
 /// Active holds whose value is in a form that matches nothing: `04` for an integer, a UUID in large letters, or what a
 /// column has become another type under. Holds on subjects are compared with `subjects`, the columns that have their keys;
-/// columns that are not there are left out ([`super::Structure::dangling`]).
+/// columns that are not there are left out ([`Structure::dangling`]).
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn misprinted(session: &Session, subjects: &[HeldColumn]) -> Result<Vec<Misprinted>, DbError> {
-    let active = structure(session).await?;
+pub async fn misprinted(
+    session: &Session,
+    active: &Structure,
+    subjects: &[HeldColumn],
+) -> Result<Vec<Misprinted>, DbError> {
     let mut found = Vec::new();
     for on in &active.columns {
         found.extend(of_column(session, on, false).await?);

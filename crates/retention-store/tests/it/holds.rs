@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pg_session::Kind;
+use pg_session::{Kind, Session};
 use retention_store::hold::{self, HeldColumn, HoldError, NewHold};
 use retention_store::{Hold, gate};
 
@@ -206,10 +206,10 @@ async fn a_value_in_a_form_that_matches_nothing_is_told() {
     };
     // Nobody asked where subjects are, and keys that are text are what they are.
     for subjects in [&[][..], &[column("public", "s", "key"), column("public", "gone", "x")]] {
-        assert_eq!(hold::misprinted(&session, subjects).await.unwrap(), []);
+        assert_eq!(misprinted(&session, subjects).await, []);
     }
     assert_eq!(
-        told(hold::misprinted(&session, std::slice::from_ref(&id)).await.unwrap()),
+        told(misprinted(&session, std::slice::from_ref(&id)).await),
         [
             (ids[0], "id".to_owned(), Some("4".to_owned()), true),
             (ids[1], "id".to_owned(), None, true),
@@ -219,7 +219,7 @@ async fn a_value_in_a_form_that_matches_nothing_is_told() {
     hold::release(&session, ids[2], None, None, PATIENCE).await.unwrap();
     let small = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11".to_owned();
     assert_eq!(
-        told(hold::misprinted(&session, &[u]).await.unwrap()),
+        told(misprinted(&session, &[u]).await),
         [(ids[1], "u".to_owned(), Some(small), true)]
     );
     // The column became another type after its holds were placed.
@@ -227,9 +227,14 @@ async fn a_value_in_a_form_that_matches_nothing_is_told() {
         .batch("ALTER TABLE public.t ALTER n TYPE int USING n::int")
         .await
         .unwrap();
-    let found = hold::misprinted(&session, &[]).await.unwrap();
+    let found = misprinted(&session, &[]).await;
     assert_eq!((found.len(), found[0].type_name.as_str()), (1, "integer"));
     assert_eq!(told(found), [(ids[3], "n".to_owned(), Some("7".to_owned()), false)]);
+}
+
+async fn misprinted(session: &Session, subjects: &[HeldColumn]) -> Vec<hold::Misprinted> {
+    let active = hold::structure(session).await.unwrap();
+    hold::misprinted(session, &active, subjects).await.unwrap()
 }
 
 fn type_of(name: &str) -> &'static str {
