@@ -71,8 +71,6 @@ pub(crate) struct Ahead {
 pub(crate) struct Onward {
     /// Up to this block.
     pub(crate) end: u64,
-    /// By so many blocks a batch; `None`: as many as the controller says.
-    pub(crate) blocks: Option<u64>,
 }
 
 impl Onward {
@@ -86,15 +84,13 @@ impl Onward {
         else {
             return None;
         };
-        if rows == 0 && self.blocks.is_none() {
+        if rows == 0 {
             // Where nothing is, the sweep looks for where something is.
             return None;
         }
-        let blocks = self.blocks.unwrap_or_else(|| {
-            let mut controller = controller.clone();
-            controller.done(to - from, rows, elapsed);
-            controller.size()
-        });
+        let mut controller = controller.clone();
+        controller.done(to - from, rows, elapsed);
+        let blocks = controller.size();
         (to < self.end).then(|| Taking {
             scope: Scope::Blocks {
                 from: to,

@@ -6,7 +6,6 @@
 //!
 //! Somebody's old snapshot keeps pages from being pruned: then passes cost and do not help, and blocks are taken at once.
 
-use crate::attempt::Onward;
 use crate::controller::{Bounds, Controller};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -174,28 +173,18 @@ impl Engine {
             let (mut rows, mut hot) = (0, 0);
             let mut at = from;
             while at < to {
-                let blocks = pass.blocks(ranges.size());
-                let next = if let Some(next) = self.opened_ahead() {
-                    next
-                } else {
-                    if let Some(stop) = self.may_go_on(job).await {
-                        return Ok(Some(stop));
-                    }
-                    to.min(at + blocks)
-                };
-                let onward = Some(Onward {
-                    end: to,
-                    blocks: Some(blocks),
-                });
+                if let Some(stop) = self.may_go_on(job).await {
+                    return Ok(Some(stop));
+                }
+                let next = to.min(at + pass.blocks(ranges.size()));
                 let scope = Scope::Blocks {
                     from: at,
                     to: next,
                     part: Some(pass.part),
                 };
-                match self
-                    .careful(job, scope, None, ranges, Some(position.clone()), onward)
-                    .await?
-                {
+                // Not opened ahead: writers that began beside one batch would keep its old versions from being pruned in the next.
+                let position = Some(position.clone());
+                match self.careful(job, scope, None, ranges, position, None).await? {
                     Step::On(done) => {
                         seen.saw(pass, done.rows, done.hot, Instant::now());
                         rows += done.rows;

@@ -35,6 +35,8 @@ pub(crate) struct Job<'a> {
     pub(crate) sums: &'a mut Sums,
     /// With so many rows of the task done, the sweep most likely has them all.
     pub(crate) enough: Option<u64>,
+    /// The block behind which the sweep found nothing when it had almost enough.
+    pub(crate) gap: Option<u64>,
     /// Locks met at the place where the sweep is.
     obstacles: u32,
     obstructed: Option<Instant>,
@@ -84,6 +86,7 @@ impl<'a> Job<'a> {
             strategy,
             sums,
             enough: None,
+            gap: None,
             obstacles: 0,
             obstructed: None,
         }
@@ -107,6 +110,12 @@ impl<'a> Job<'a> {
     /// The same, with `rows` more.
     pub(crate) fn has_enough_with(&self, rows: u64) -> bool {
         self.enough.is_some_and(|enough| self.sums.rows + rows >= enough)
+    }
+
+    /// Whether what lies together is through, but for what writers have moved elsewhere.
+    pub(crate) fn has_almost_enough(&self) -> bool {
+        let few = self.leaf.together.unwrap_or(0) / 100;
+        self.has_enough_with(few)
     }
 
     /// Whether the table's own rows are among those that its foreign keys change.

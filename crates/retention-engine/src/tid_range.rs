@@ -12,6 +12,8 @@ use retention_plan::Work;
 
 /// A sweep follows a table that grows behind it, so often; the next sweep sees to the rest.
 const FOLLOWED: u32 = 3;
+/// Blocks at the end of a table in which rows are looked for that writers moved: updates of rows on full pages go there.
+const TAIL: u64 = 1024;
 /// Blocks that are looked at in one statement that changes nothing: a second or two where they come from a disk.
 const LEAP: u64 = 1 << 15;
 
@@ -24,6 +26,16 @@ impl Engine {
         let mut controller = Controller::new(self.options.batch_target, bounds(job));
         if let Some(stop) = self.tid_stretch(job, &mut controller, first, end).await? {
             return Ok(Some(stop));
+        }
+        if let Some(gap) = job.gap {
+            let grown = self.blocks(job).await?;
+            let tail = end.saturating_sub(TAIL).max(gap);
+            for (from, to) in [(tail, grown), (gap, tail)] {
+                if let Some(stop) = self.tid_stretch(job, &mut controller, from, to).await? {
+                    return Ok(Some(stop));
+                }
+            }
+            end = grown;
         }
         for _ in 0..FOLLOWED {
             if job.has_enough() {
@@ -49,7 +61,7 @@ impl Engine {
         mut from: u64,
         end: u64,
     ) -> Result<Option<Stop>, EngineError> {
-        let onward = Some(Onward { end, blocks: None });
+        let onward = Some(Onward { end });
         while from < end && !job.has_enough() {
             let to = if let Some(to) = self.opened_ahead() {
                 to
@@ -64,10 +76,13 @@ impl Engine {
             match self.careful(job, scope, None, controller, position, onward).await? {
                 Step::On(done) => {
                     controller.done(to - from, done.rows, done.elapsed);
-                    from = if done.rows == 0 {
-                        self.leap(job, to, end).await?
-                    } else {
+                    from = if done.rows > 0 {
                         to
+                    } else if job.gap.is_none() && job.has_almost_enough() {
+                        job.gap = Some(to);
+                        return Ok(None);
+                    } else {
+                        self.leap(job, to, end).await?
                     };
                 }
                 Step::Again => {}

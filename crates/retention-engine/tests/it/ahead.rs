@@ -84,3 +84,33 @@ async fn a_sweep_that_ends_too_early_or_never_knows_finds_every_row_all_the_same
         world.check_audit(&running.run_id, 20_000).await;
     }
 }
+
+/// What writers moved lies at the end; what lies between is looked at too, if that was not all.
+#[tokio::test]
+async fn rows_beside_those_that_lie_together_are_found() {
+    for (moved, together) in [
+        ("id IN (5, 7000, 19999)", 20_000),
+        // One that is due lies in the midst of those that are not.
+        ("false", 20_001),
+        ("id = 5", 20_001),
+    ] {
+        let world = World::new(IN_ORDER).await;
+        world
+            .run(&format!(
+                "UPDATE events SET at = '2026-01-01' WHERE id = 25000 AND {}; UPDATE events SET n = 1 WHERE {moved}; ANALYZE events",
+                together > 20_000
+            ))
+            .await;
+        let mut running = world
+            .begin(vec![delete("events")], Strategy::TidRange, small_batches())
+            .await;
+        running.tasks[0].leaves[0].together = Some(together);
+        let result = running.apply().await;
+        assert_eq!((result.rows, result.residue), (together, Some(0)), "{moved}");
+        assert_eq!(
+            world.number("SELECT count(*) FROM events").await,
+            30_000 - i64::try_from(together).unwrap()
+        );
+        world.check_audit(&running.run_id, together).await;
+    }
+}

@@ -9,6 +9,9 @@ use anyhow::{Context as _, ensure};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
+/// From the first batch's beginning to the last one's end, by the server's clock.
+const SWEEP: &str = "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM retention.audit";
+
 /// What a run came to.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
@@ -29,6 +32,8 @@ pub(crate) struct Run {
     pub(crate) size: f64,
     /// retention-job's own figures.
     pub(crate) said: Value,
+    /// How long its batches took, of retention-job only.
+    pub(crate) sweep_s: Option<f64>,
     /// The same once more, vacuumed, with nothing left to do and no writer: seconds, bytes of WAL.
     pub(crate) again: Option<(f64, f64)>,
 }
@@ -70,6 +75,10 @@ pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<
     std::thread::sleep(Duration::from_millis(300));
     let samples = writer.stop()?;
     let left = lab.figure(&database, &due)?;
+    let sweep_s = match order.way {
+        Way::Job => Some(lab.figure(&database, SWEEP)?),
+        _ => None,
+    };
     ensure!(left == 0.0, "{} left {left} rows", order.way.name());
     let within = |from: Instant, to: Instant| -> Vec<f64> {
         samples
@@ -107,6 +116,7 @@ pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<
         peak_mib: said.peak_mib,
         size,
         said: said.summary,
+        sweep_s,
         again,
     })
 }
