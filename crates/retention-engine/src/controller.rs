@@ -1,8 +1,9 @@
 //! Owns how large the next batch is. Pure: it is told what the last ones took.
 //!
-//! A batch is a number of units (blocks of a table, or rows of an index). Two bounds make the next one: the time per
-//! unit as measured, which rises at once and falls slowly, and the time per row times the rows that a unit holds at
-//! most, so that a stretch without due rows does not end in one huge batch.
+//! A batch is a number of units (blocks of a table, or rows of an index). Three bounds make the next one: the time per
+//! unit as measured, which rises at once and falls slowly; the time per row times the rows that a unit holds at
+//! most, so that a stretch without due rows does not end in one huge batch; and a share of the table's rows, because as
+//! many of the writers who come at random find theirs locked.
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub struct Controller {
     size: f64,
     min: f64,
     max: f64,
+    share: f64,
     density: f64,
     unit_cost: Option<f64>,
     row_cost: f64,
@@ -36,6 +38,8 @@ pub struct Bounds {
     pub min: u64,
     /// Never above.
     pub max: u64,
+    /// Rows of a batch at most, as far as the last batch lets foresee it.
+    pub share: f64,
     /// Rows that a unit holds at most: those of a block, by the catalog's estimate; 1 if the units are rows.
     pub density: f64,
 }
@@ -50,6 +54,7 @@ impl Controller {
             size: (bounds.first as f64).clamp(min, max),
             min,
             max,
+            share: bounds.share.max(1.0),
             density: bounds.density.max(1.0),
             unit_cost: None,
             row_cost: FIRST_ROW_COST,
@@ -90,9 +95,14 @@ impl Controller {
         let by_time = self.target / unit_cost;
         // Twice, because a batch that is all rows after a stretch of none may take twice the target, once.
         let by_rows = 2.0 * self.target / (self.row_cost * self.density);
+        let by_share = if rows > 0 { self.share / density } else { f64::INFINITY };
         // A batch cut short by the end of the table says nothing about larger ones.
         let largest = self.size * GROWTH;
-        self.size = by_time.min(by_rows).min(largest).clamp(self.min, self.max);
+        self.size = by_time
+            .min(by_rows)
+            .min(by_share)
+            .min(largest)
+            .clamp(self.min, self.max);
     }
 
     /// A batch met somebody else's lock: half as much next time.
@@ -113,6 +123,7 @@ mod tests {
             first: 64,
             min: 1,
             max: 1 << 16,
+            share: f64::INFINITY,
             density,
         }
     }
@@ -198,6 +209,17 @@ mod tests {
             }
             let took = machine.run(&mut controller, density);
             prop_assert!(took <= TARGET * 5, "{took:?}");
+        }
+
+        #[test]
+        fn a_batch_is_no_larger_a_part_of_the_table_than_it_may_be(machine in quick(), density in 1.0..200.0_f64, share in 1.0..1e5_f64) {
+            let mut controller = Controller::new(TARGET, Bounds { share, ..bounds(density) });
+            for _ in 0..40 {
+                machine.run(&mut controller, density);
+                // A unit is not divided.
+                let rows = controller.size() as f64 * density;
+                prop_assert!(rows <= share.max(density) + density, "{rows} of {share}");
+            }
         }
 
         #[test]

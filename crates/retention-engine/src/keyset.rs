@@ -2,12 +2,13 @@
 //! than that share one value, they are taken by limited batches.
 
 use crate::batch::unhurried;
-use crate::controller::Controller;
+use crate::controller::{Bounds, Controller};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::job::{Job, Step, Stop};
 use crate::limited;
 use crate::statement::{Bound, Scope};
+use crate::tid_range::share;
 use jiff::Timestamp;
 use pg_session::target::SessionOptions;
 use pg_session::{Kind, Session, Sql};
@@ -26,7 +27,13 @@ impl Engine {
         column: &Column,
         cutoff: Timestamp,
     ) -> Result<Option<Stop>, EngineError> {
-        let mut controller = Controller::new(self.options.batch_target, limited::rows(FIRST));
+        let mut controller = Controller::new(
+            self.options.batch_target,
+            Bounds {
+                share: share(job),
+                ..limited::rows(FIRST)
+            },
+        );
         let mut from: Option<Bound> = None;
         let cutoff = cutoff_of(column, cutoff);
         let mut scout = Scout::default();

@@ -51,6 +51,7 @@ pub(crate) fn rows(first: u64) -> Bounds {
         first,
         min: 1,
         max: LARGEST,
+        share: f64::INFINITY,
         density: 1.0,
     }
 }
