@@ -68,14 +68,15 @@ pub(crate) struct Ahead {
 
 /// A sweep that goes on behind its batch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Onward {
+pub(crate) struct Onward<'a> {
     /// Up to this block.
     pub(crate) end: u64,
+    pub(crate) controller: &'a Controller,
 }
 
-impl Onward {
+impl Onward<'_> {
     /// What comes after a batch that changed `rows` in `elapsed`.
-    fn next(self, taking: &Taking, controller: &Controller, rows: u64, elapsed: Duration) -> Option<Taking> {
+    fn next(self, taking: &Taking, rows: u64, elapsed: Duration) -> Option<Taking> {
         let Taking {
             scope: Scope::Blocks { from, to, part },
             limit: None,
@@ -88,7 +89,7 @@ impl Onward {
             // Where nothing is, the sweep looks for where something is.
             return None;
         }
-        let mut controller = controller.clone();
+        let mut controller = self.controller.clone();
         controller.done(to - from, rows, elapsed);
         let blocks = controller.size();
         (to < self.end).then(|| Taking {
@@ -179,7 +180,7 @@ impl Engine {
         job: &Job<'_>,
         taking: &Taking,
         opened: Opened,
-        (position, onward): (Option<String>, Option<(Onward, &Controller)>),
+        (position, onward): (Option<String>, Option<Onward<'_>>),
         held: Option<&Sql>,
     ) -> Result<Done, Failed> {
         let mut done = Done {
@@ -207,7 +208,7 @@ impl Engine {
         let insertion = next.as_ref().map(|(_, link, row)| audit::insertion(row, *link));
         let follower = onward
             .filter(|_| self.may_open_ahead(job, done.rows))
-            .and_then(|(onward, controller)| onward.next(taking, controller, done.rows, done.elapsed));
+            .and_then(|onward| onward.next(taking, done.rows, done.elapsed));
         self.attempts += 1;
         let session = &self.work;
         // Behind a failed INSERT, COMMIT rolls back.

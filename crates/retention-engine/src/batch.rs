@@ -2,7 +2,6 @@
 //! strategy would decide the same.
 
 use crate::attempt::{Failed, Onward};
-use crate::controller::Controller;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::job::Job;
@@ -60,7 +59,7 @@ impl Engine {
         job: &Job<'_>,
         taking: &Taking,
         position: Option<String>,
-        onward: Option<(Onward, &Controller)>,
+        onward: Option<Onward<'_>>,
     ) -> Result<Ended, EngineError> {
         let deletes = !matches!(job.task.work, Work::Anonymise { .. });
         let (mut anew, mut touched) = (0, 0);

@@ -172,7 +172,7 @@ impl Engine {
     }
 
     /// A batch in `scope` that gets out of the way of others: smaller and without locked rows after a lock was met, not
-    /// at all where it is met again and again. `onward`: the sweep goes on behind the scope.
+    /// at all where it is met again and again. `end`: the sweep goes on behind the scope, up to this block.
     pub(crate) async fn careful(
         &mut self,
         job: &mut Job<'_>,
@@ -180,7 +180,7 @@ impl Engine {
         limit: Option<u64>,
         controller: &mut Controller,
         position: Option<String>,
-        onward: Option<Onward>,
+        end: Option<u64>,
     ) -> Result<Step, EngineError> {
         let skip_locked = job.obstacles > 0;
         let mut taking = Taking {
@@ -188,7 +188,7 @@ impl Engine {
             limit,
             skip_locked,
         };
-        let onward = onward.map(|onward| (onward, &*controller));
+        let onward = end.map(|end| Onward { end, controller });
         let mut ended = self.batch(job, &taking, position.clone(), onward).await?;
         if ended == Ended::TooMany {
             taking.limit = job.left(self);

@@ -1,6 +1,5 @@
 //! Owns the sweep block by block.
 
-use crate::attempt::Onward;
 use crate::batch::unhurried;
 use crate::controller::{Bounds, Controller};
 use crate::engine::Engine;
@@ -61,7 +60,6 @@ impl Engine {
         mut from: u64,
         end: u64,
     ) -> Result<Option<Stop>, EngineError> {
-        let onward = Some(Onward { end });
         while from < end && !job.has_enough() {
             let to = if let Some(to) = self.opened_ahead() {
                 to
@@ -73,7 +71,7 @@ impl Engine {
             };
             let scope = Scope::Blocks { from, to, part: None };
             let position = Some(format!("block:{to}"));
-            match self.careful(job, scope, None, controller, position, onward).await? {
+            match self.careful(job, scope, None, controller, position, Some(end)).await? {
                 Step::On(done) => {
                     controller.done(to - from, done.rows, done.elapsed);
                     from = if done.rows > 0 {
@@ -136,29 +134,26 @@ impl Engine {
 
 /// Blocks of the first batch, and how many rows a block holds.
 pub(crate) fn bounds(job: &Job<'_>) -> Bounds {
-    let blocks = f64::from(job.leaf.blocks.max(1));
-    // Never analysed: what fits into a block of short rows.
-    let density = if job.leaf.estimated_rows > 0.0 {
-        job.leaf.estimated_rows / blocks
-    } else {
-        60.0
-    };
     Bounds {
         first: 64,
         min: 1,
         max: 1 << 16,
         share: share(job),
-        density,
+        density: rows(job) / f64::from(job.leaf.blocks.max(1)),
     }
 }
 
 /// Rows of a batch at most. A writer who comes at random finds its row locked once in 128 times, so that the batch is not what
 /// 99 of 100 writers wait for.
 pub(crate) fn share(job: &Job<'_>) -> f64 {
-    let rows = if job.leaf.estimated_rows > 0.0 {
+    (rows(job) / 128.0).max(1000.0)
+}
+
+/// Rows of the leaf, about. Never analysed: as many short ones as fit into its blocks.
+fn rows(job: &Job<'_>) -> f64 {
+    if job.leaf.estimated_rows > 0.0 {
         job.leaf.estimated_rows
     } else {
-        f64::from(job.leaf.blocks) * 60.0
-    };
-    (rows / 128.0).max(1000.0)
+        f64::from(job.leaf.blocks.max(1)) * 60.0
+    }
 }
