@@ -8,7 +8,6 @@ use crate::job::Job;
 use crate::statement::{Scope, Taking};
 use crate::wire;
 use pg_session::{DbError, Kind, Session, Sql};
-use retention_plan::Work;
 use retention_proof::ChainHash;
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ impl Engine {
         position: Option<String>,
         onward: Option<Onward<'_>>,
     ) -> Result<Ended, EngineError> {
-        let deletes = !matches!(job.task.work, Work::Anonymise { .. });
+        let deletes = job.task.work.removes();
         let (mut anew, mut touched) = (0, 0);
         // Whoever goes around such rows tries smaller places, not the same again.
         let came = if matches!(taking.scope, Scope::Places { .. }) {

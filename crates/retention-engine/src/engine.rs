@@ -351,7 +351,7 @@ impl Engine {
                 strategies.push(name.to_owned());
             }
         };
-        if leaf.strategy == Strategy::Partition && !matches!(task.work, Work::Anonymise { .. }) {
+        if leaf.strategy == Strategy::Partition && task.work.removes() {
             let keep = matches!(task.work, Work::Detach);
             let name = partition::name(keep);
             let ask = Ask { noted: false, keep };

@@ -7,7 +7,6 @@ use crate::error::EngineError;
 use crate::job::{Job, Step, Stop};
 use crate::statement::{self, Scope};
 use pg_session::Sql;
-use retention_plan::Work;
 
 /// A sweep follows a table that grows behind it, so often; the next sweep sees to the rest.
 const FOLLOWED: u32 = 3;
@@ -99,7 +98,7 @@ impl Engine {
     /// The next block from `from` on that has something to do, or `end`: batches are as small as rows make them, and many
     /// where there are none.
     async fn leap(&mut self, job: &Job<'_>, mut from: u64, end: u64) -> Result<u64, EngineError> {
-        let deletes = !matches!(job.task.work, Work::Anonymise { .. });
+        let deletes = job.task.work.removes();
         while from < end && self.has_time() && self.holds.epoch().is_some() {
             let to = end.min(from + LEAP);
             let held = self.holds.predicate(job.leaf.relation.oid, deletes)?;

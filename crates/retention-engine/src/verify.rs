@@ -5,7 +5,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::statement::{self, Looking};
 use pg_session::DbError;
-use retention_plan::{Leaf, Task, Work};
+use retention_plan::{Leaf, Task};
 
 /// Rows of a leaf that are still to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ pub(crate) async fn left(engine: &mut Engine, task: &Task, leaf: &Leaf) -> Resul
     if let Err(error) = durable(engine).await {
         return Ok(Err(error));
     }
-    let deletes = !matches!(task.work, Work::Anonymise { .. });
+    let deletes = task.work.removes();
     let held = engine.holds.predicate(leaf.relation.oid, deletes)?;
     let changed = engine.changed.remove(&leaf.relation.oid).unwrap_or(0);
     let sql = statement::count(task, leaf, held.as_ref(), looking(task, leaf, changed));

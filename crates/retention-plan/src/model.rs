@@ -119,6 +119,13 @@ pub enum Work {
     Detach,
 }
 
+impl Work {
+    /// Whether rows leave their table: what refers to them, or goes along with them, matters.
+    pub fn removes(&self) -> bool {
+        !matches!(self, Self::Anonymise { .. })
+    }
+}
+
 /// Where a task comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

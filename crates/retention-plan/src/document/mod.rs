@@ -259,7 +259,7 @@ impl Plan {
         for (plan, task) in self.tasks.iter_mut().zip(tasks) {
             let mut left = EXPLAINED_LEAVES;
             for leaf in &task.leaves {
-                let deletes = !matches!(task.work, Work::Anonymise { .. });
+                let deletes = task.work.removes();
                 let held = context
                     .holds
                     .predicate(leaf.relation.oid, deletes, context.active)
@@ -314,7 +314,7 @@ fn task_plan(catalog: &Catalog, task: &Task, survey: &TaskSurvey, choices: &[Lea
                         width: f64::from(table.blocks) * BLOCK_BYTES / rows.max(1.0),
                         indexes: u32::try_from(table.indexes.len()).unwrap_or(u32::MAX),
                         strategy,
-                        updates: matches!(task.work, Work::Anonymise { .. }),
+                        updates: !task.work.removes(),
                         in_order: counted.correlation.is_some_and(|order| order.abs() >= IN_ORDER),
                     }
                 });

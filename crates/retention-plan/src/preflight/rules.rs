@@ -3,7 +3,7 @@
 
 use super::facts::Facts;
 use super::{Finding, Severity, Subject};
-use crate::model::{Task, Work};
+use crate::model::Task;
 use retention_policy::{Action, Condition, ErasureAction, Policy, Reach, TableName, Transform};
 use retention_store::hold::Misprinted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +53,7 @@ fn unreachable(subject: &Subject<'_>) -> Vec<Finding> {
     }
     let (of_deletes, of_changes) = (subject.holds.subject_tables(true), subject.holds.subject_tables(false));
     let blind = |task: &&Task| {
-        let known = if matches!(task.work, Work::Anonymise { .. }) {
-            &of_changes
-        } else {
-            &of_deletes
-        };
+        let known = if task.work.removes() { &of_deletes } else { &of_changes };
         // One partition may be described and its neighbours not.
         !known.contains(&task.table.oid) || task.leaves.iter().any(|leaf| !known.contains(&leaf.relation.oid))
     };

@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::{Finding, Severity, Subject};
 use crate::catalog::{Table, Trigger};
-use crate::model::{Task, Work};
+use crate::model::Task;
 use crate::resolve::cascades_to;
 use retention_policy::ErasureAction;
 
@@ -66,20 +66,16 @@ fn uncounted(subject: &Subject<'_>, facts: &Facts) -> Vec<Finding> {
         .collect()
 }
 
-fn deletes(task: &Task) -> bool {
-    matches!(task.work, Work::Delete | Work::Detach)
-}
-
 /// Triggers of ordinary name fire for every row, and may do anything.
 fn triggers(table: &Table, task: &Task) -> Vec<Finding> {
     let fires = |trigger: &&Trigger| {
-        if deletes(task) {
+        if task.work.removes() {
             trigger.on_delete
         } else {
             trigger.on_update
         }
     };
-    let event = if deletes(task) { "DELETE" } else { "UPDATE" };
+    let event = if task.work.removes() { "DELETE" } else { "UPDATE" };
     let shown = table.relation.shown();
     table
         .triggers
@@ -111,10 +107,10 @@ fn triggers(table: &Table, task: &Task) -> Vec<Finding> {
 
 fn replica_identity(table: &Table, task: &Task, facts: &Facts) -> Option<Finding> {
     let published = facts.unidentified.get(&table.relation.oid)?;
-    let (publication, event) = if matches!(task.work, Work::Anonymise { .. }) {
-        (published.updates.as_ref()?, "UPDATE")
-    } else {
+    let (publication, event) = if task.work.removes() {
         (published.deletes.as_ref()?, "DELETE")
+    } else {
+        (published.updates.as_ref()?, "UPDATE")
     };
     let shown = table.relation.shown();
     Some(Finding::new(
@@ -174,7 +170,7 @@ fn partitions(subject: &Subject<'_>, task: &Task) -> Vec<Finding> {
         return found;
     };
     let shown = table.relation.shown();
-    if !deletes(task) {
+    if !task.work.removes() {
         return found;
     }
     if let Some((kind @ ('h' | 'l'), _)) = &table.partitioned_by {

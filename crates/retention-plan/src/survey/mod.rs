@@ -195,7 +195,7 @@ struct Counting<'a> {
 
 impl Counting<'_> {
     fn held(&self, oid: u32) -> Result<Option<Sql>, SurveyError> {
-        let deletes = !matches!(self.task.work, Work::Anonymise { .. });
+        let deletes = self.task.work.removes();
         self.context
             .holds
             .predicate(oid, deletes, self.context.active)
