@@ -23,6 +23,11 @@ pub const TABLES: [(&str, &[&str]); 10] = [
 /// Our indexes, apart from those of keys.
 const INDEXES: [&str; 2] = ["hold_active", "erasure_pending"];
 
+/// A run would go on without a hold that is placed meanwhile.
+const DEAF: &str = "the trigger hold_changed of retention.hold is missing or disabled, so that a run would not hear of new \
+                    holds; if it is there: ALTER TABLE retention.hold ENABLE ALWAYS TRIGGER hold_changed; else restore \
+                    the schema from a backup, whole";
+
 /// What is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
@@ -117,14 +122,18 @@ pub async fn inspect(session: &Session) -> Result<Layout, InitError> {
         return Err(seen.lacks("use the schema retention", grants(&seen.role, &["USAGE"], &TABLES)));
     }
     may_touch(session, &seen).await?;
-    let layout: i32 = session
-        .maybe(&Sql::text("SELECT layout FROM retention.meta WHERE id = 1"))
+    let row = session
+        .maybe(&Sql::text(
+            "SELECT m.layout, EXISTS (SELECT FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_class AS c \
+             ON c.oid = g.tgrelid JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'retention' AND c.relname = 'hold' AND g.tgname = 'hold_changed' \
+             AND g.tgenabled IN ('O', 'A')) FROM retention.meta AS m WHERE m.id = 1",
+        ))
         .await?
-        .ok_or_else(|| foreign("retention.meta has no row"))?
-        .try_get(0)
-        .map_err(DbError::from)?;
-    match layout {
-        LAYOUT => Ok(Layout::Ready),
+        .ok_or_else(|| foreign("retention.meta has no row"))?;
+    match row.try_get(0).map_err(DbError::from)? {
+        LAYOUT if row.try_get(1).map_err(DbError::from)? => Ok(Layout::Ready),
+        LAYOUT => Err(foreign(DEAF)),
         found if found > LAYOUT => Err(InitError::Newer { found, known: LAYOUT }),
         found => Err(foreign(&format!("layout {found} was never made by any release"))),
     }
@@ -346,6 +355,11 @@ mod tests {
             );
         }
         assert_eq!(LAYOUT_SQL.matches("INDEX IF NOT EXISTS").count(), INDEXES.len());
+    }
+
+    #[test]
+    fn the_trigger_of_holds_takes_the_lock_that_batches_take() {
+        assert!(LAYOUT_SQL.contains(&format!("pg_advisory_xact_lock({})", crate::gate::GATE)));
     }
 
     #[test]

@@ -71,6 +71,20 @@ CREATE TABLE IF NOT EXISTS retention.hold (
   CHECK ((released_at IS NULL) = (released_by IS NULL))
 );
 
+-- Whoever changes holds, be it by hand, waits for the batches that do not know of it (the number is the gate's lock), keeps
+-- new ones out until the transaction ends, and makes them read again. As the owner, since it is no business of who
+-- writes holds; always, since a replicated hold is one too.
+CREATE OR REPLACE FUNCTION retention.hold_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM pg_catalog.pg_advisory_xact_lock(32199697970066533);
+  UPDATE retention.gate SET holds_epoch = holds_epoch + 1 WHERE id = 1;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER hold_changed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON retention.hold
+  FOR EACH STATEMENT EXECUTE FUNCTION retention.hold_changed();
+ALTER TABLE retention.hold ENABLE ALWAYS TRIGGER hold_changed;
+
 -- Every batch looks its rows up here. Hash: a value may be longer than a B-tree takes.
 CREATE INDEX IF NOT EXISTS hold_active ON retention.hold USING hash (value) WHERE released_at IS NULL;
 

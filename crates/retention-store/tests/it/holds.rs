@@ -57,6 +57,53 @@ async fn a_hold_waits_for_batches_that_do_not_know_it_and_none_misses_it_later()
 }
 
 #[tokio::test]
+async fn a_hold_that_is_written_by_hand_counts_like_any_other() {
+    let (database, session) = Database::ready().await;
+    // A role that may write holds and nothing else of ours.
+    let role = format!("lawyer_{}", database.name);
+    session
+        .batch(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA retention TO {role}; \
+             GRANT SELECT, INSERT, UPDATE, DELETE ON retention.hold TO {role}"
+        ))
+        .await
+        .unwrap();
+    let lawyer = database.session_as(&role).await;
+    let batch = database.session("batch").await;
+    for (number, statement) in [
+        "INSERT INTO retention.hold (value, reason, placed_by) VALUES ('42', 'case 12', 'me'), ('43', 'case 12', 'me')",
+        "UPDATE retention.hold SET released_at = now(), released_by = 'me' WHERE value = '42'",
+        "DELETE FROM retention.hold",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = gate::begin(&batch).await.unwrap();
+        assert_eq!(before.holds_epoch, i64::try_from(number).unwrap(), "{statement}");
+        // While a batch runs that does not know of it, it waits.
+        let error = lawyer.batch(statement).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Locked, "{statement}: {error}");
+        batch.batch("COMMIT").await.unwrap();
+        lawyer.batch(&format!("BEGIN; {statement}")).await.unwrap();
+        // Until it is committed, no batch begins.
+        assert_eq!(gate::begin(&batch).await.unwrap_err().kind, Kind::Locked, "{statement}");
+        batch.rollback().await.unwrap();
+        lawyer.batch("COMMIT").await.unwrap();
+    }
+    let all = "TRUNCATE retention.hold";
+    session.batch(all).await.unwrap();
+    // Not even where somebody replays what happened elsewhere.
+    session
+        .batch(&format!("SET session_replication_role = replica; {all}"))
+        .await
+        .unwrap();
+    assert_eq!(gate::peek(&session).await.unwrap().holds_epoch, 5);
+    // The function is there for nothing else.
+    let error = lawyer.batch("SELECT retention.hold_changed()").await.unwrap_err();
+    assert!(error.to_string().contains("trigger"), "{error}");
+}
+
+#[tokio::test]
 async fn the_snapshot_of_a_batch_is_younger_than_its_lock_whatever_the_role_says() {
     let (database, session) = Database::ready().await;
     for level in ["repeatable read", "serializable"] {

@@ -103,10 +103,20 @@ async fn a_newer_a_damaged_and_a_foreign_layout_are_refused() {
     session.batch("UPDATE retention.meta SET layout = 2").await.unwrap();
     let error = ensure(&session).await.unwrap_err();
     assert!(matches!(error, InitError::Newer { found: 2, known: 1 }), "{error}");
-    session
-        .batch("UPDATE retention.meta SET layout = 1; DROP TABLE retention.hold")
-        .await
-        .unwrap();
+    // Runs would not hear of new holds.
+    for deaf in [
+        "ALTER TABLE retention.hold DISABLE TRIGGER ALL",
+        "DROP TRIGGER hold_changed ON retention.hold",
+    ] {
+        session
+            .batch(&format!("UPDATE retention.meta SET layout = 1; {deaf}"))
+            .await
+            .unwrap();
+        let error = ensure(&session).await.unwrap_err();
+        assert!(matches!(error, InitError::Foreign { .. }), "{error}");
+        assert!(error.to_string().contains("trigger hold_changed"), "{error}");
+    }
+    session.batch("DROP TABLE retention.hold").await.unwrap();
     let error = ensure(&session).await.unwrap_err();
     assert!(matches!(error, InitError::Foreign { .. }), "{error}");
     assert!(error.to_string().contains("hold are missing"), "{error}");
