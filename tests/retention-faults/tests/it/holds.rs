@@ -9,10 +9,12 @@ use crate::plain;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        plain("holds::on_a_row_in_the_middle", || placed("orders", "id", 380)),
-        plain("holds::on_a_parent", || placed("customers", "id", 95)),
-        plain("holds::on_a_child", || placed("lines", "id", 1520)),
+        plain("holds::on_a_row_in_the_middle", || placed("orders", 380, hold)),
+        plain("holds::on_a_parent", || placed("customers", 95, hold)),
+        plain("holds::on_a_child", || placed("lines", 1520, hold)),
+        plain("holds::written_by_hand", || placed("orders", 380, by_hand)),
         plain("holds::while_rows_are_anonymised", anonymised),
+        plain("holds::in_a_form_that_matches_nothing", misprinted),
     ]
 }
 
@@ -69,19 +71,29 @@ fn family(table: &str, id: i32) -> String {
 }
 
 #[track_caller]
-fn hold(world: &World, table: &str, column: &str, value: &str) {
+fn hold(world: &World, table: &str, id: i32) {
+    let (table, id) = (format!("public.{table}"), id.to_string());
     let args = [
-        "hold", "add", "--reason", "case 12", "--table", table, "--column", column, "--value", value,
+        "hold", "add", "--reason", "case 12", "--table", &table, "--column", "id", "--value", &id,
     ];
     world.ends(&mut world.job(args), 0);
 }
 
-fn placed(table: &str, column: &str, id: i32) {
+/// As somebody does who knows SQL and not the program.
+#[track_caller]
+fn by_hand(world: &World, table: &str, id: i32) {
+    world.sql(&format!(
+        "INSERT INTO retention.hold (table_schema, table_name, column_name, value, reason, placed_by) \
+         VALUES ('public', '{table}', 'id', '{id}', 'case 12', 'me')"
+    ));
+}
+
+fn placed(table: &str, id: i32, place: fn(&World, &str, i32)) {
     let world = World::new();
     world.sql(TABLES);
     let running = Running::start(&mut world.night(POLICY));
     world.batches(2);
-    hold(&world, &format!("public.{table}"), column, &id.to_string());
+    place(&world, table, id);
     let looking = world.open();
     let held = looking
         .value(&family(table, id))
@@ -147,27 +159,33 @@ fn placed(table: &str, column: &str, id: i32) {
     }
 }
 
+/// Rows of a table, of 40 subjects each, that take their time to be anonymised.
+fn slow(key: &str) -> String {
+    format!(
+        "CREATE TABLE tx (id int PRIMARY KEY, at timestamptz NOT NULL, card text, who {key}, filler text); \
+         INSERT INTO tx SELECT n, '2001-01-01', '4242', n % 100, repeat('x', 500) FROM generate_series(1, 4000) AS n; \
+         INSERT INTO tx SELECT n, now(), '4242', 1 FROM generate_series(100001, 100300) AS n; ANALYZE tx; \
+         CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.0005); RETURN NEW; END $$; \
+         CREATE TRIGGER wait BEFORE UPDATE ON tx FOR EACH ROW EXECUTE FUNCTION wait()"
+    )
+}
+
+const ANONYMISE: &str = "rules: [{name: old-tx, table: public.tx, action: {anonymise: {card: \"null\"}}, age: {column: at, days: 90}, subject_column: who}]";
+
 fn anonymised() {
     let world = World::new();
-    world.sql(
-        "CREATE TABLE tx (id int PRIMARY KEY, at timestamptz NOT NULL, card text, who text, filler text); \
-         INSERT INTO tx SELECT n, '2001-01-01', '4242', 'w' || n % 100, repeat('x', 500) FROM generate_series(1, 4000) AS n; \
-         INSERT INTO tx SELECT n, now(), '4242', 'w1' FROM generate_series(100001, 100300) AS n; ANALYZE tx; \
-         CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.0005); RETURN NEW; END $$; \
-         CREATE TRIGGER wait BEFORE UPDATE ON tx FOR EACH ROW EXECUTE FUNCTION wait()",
-    );
-    let policy = "rules: [{name: old-tx, table: public.tx, action: {anonymise: {card: \"null\"}}, age: {column: at, days: 90}, subject_column: who}]";
-    let running = Running::start(&mut world.night(policy));
+    world.sql(&slow("text"));
+    let running = Running::start(&mut world.night(ANONYMISE));
     world.batches(2);
     world.ends(
-        &mut world.job(["hold", "add", "--subject", "w7", "--reason", "case 13"]),
+        &mut world.job(["hold", "add", "--subject", "7", "--reason", "case 13"]),
         0,
     );
     let looking = world.open();
     let rows =
-        "SELECT string_agg(ctid::text || xmin::text, ' ' ORDER BY id) FROM tx WHERE who = 'w7' AND card IS NOT NULL";
+        "SELECT string_agg(ctid::text || xmin::text, ' ' ORDER BY id) FROM tx WHERE who = '7' AND card IS NOT NULL";
     let held = looking.value(rows).expect("some are not done yet");
-    let count = looking.number("SELECT count(*) FROM tx WHERE who = 'w7' AND card IS NOT NULL");
+    let count = looking.number("SELECT count(*) FROM tx WHERE who = '7' AND card IS NOT NULL");
     let ended = running.wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(
@@ -183,4 +201,46 @@ fn anonymised() {
         300
     );
     world.verified("receipts");
+}
+
+/// Keys are numbers, and the hold says `07`: it protects nobody, so nothing is done until somebody has looked at it.
+fn misprinted() {
+    let world = World::new();
+    world.sql(&slow("int"));
+    let running = Running::start(&mut world.night(ANONYMISE));
+    world.batches(2);
+    world.ends(
+        &mut world.job(["hold", "add", "--subject", "07", "--reason", "case 14"]),
+        0,
+    );
+    let looking = world.open();
+    let rows = "SELECT count(*) FROM tx WHERE at < '2020-01-01' AND card IS NOT NULL";
+    let left = looking.number(rows);
+    assert!(
+        left > 200,
+        "{left} rows are left: the hold came too late to show anything"
+    );
+    let ended = running.wait();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("`retention-job hold release 1`"), "{ended:?}");
+    // What is wrong is told without the key.
+    assert!(!ended.stderr.contains("07"), "{ended:?}");
+    assert_eq!(looking.number(rows), left, "something was done under the hold");
+    assert_eq!(looking.number("SELECT sum(rows) FROM retention.audit"), 4000 - left);
+    world.verified("receipts");
+    // The next night does not even begin.
+    let next = world.ends(&mut world.night(ANONYMISE), 2);
+    assert!(next.stderr.contains("would match no row"), "{next:?}");
+    world.ends(
+        &mut world.job(["hold", "add", "--subject", "7", "--reason", "case 14"]),
+        0,
+    );
+    world.ends(&mut world.job(["hold", "release", "1", "--reason", "misprinted"]), 0);
+    world.ends(&mut world.night(ANONYMISE), 0);
+    let held = looking.number("SELECT count(*) FROM tx WHERE at < '2020-01-01' AND card IS NOT NULL");
+    assert!((1..=40).contains(&held), "{held} of the subject's rows");
+    assert_eq!(
+        looking.number("SELECT count(*) FROM tx WHERE at < '2020-01-01' AND card IS NOT NULL AND who <> 7"),
+        0
+    );
 }
