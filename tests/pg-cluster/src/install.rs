@@ -33,6 +33,20 @@ pub struct Unavailable {
     pub why: String,
 }
 
+impl Unavailable {
+    /// For what not every build of a server has, such as an extension of contrib.
+    ///
+    /// # Errors
+    /// It is not `there`.
+    pub fn unless(there: bool, wanted: &str, why: &str) -> Result<(), Self> {
+        let lacking = || Self {
+            wanted: wanted.to_owned(),
+            why: why.to_owned(),
+        };
+        there.then_some(()).ok_or_else(lacking)
+    }
+}
+
 /// The programs of one PostgreSQL.
 #[derive(Debug, Clone)]
 pub struct Install {

@@ -1,7 +1,7 @@
 //! Which rows are held, on a real server, against a naive model.
 
 use crate::support::{Db, anonymise, db, erasure, policy, rule, table};
-use pg_cluster::Major;
+use pg_cluster::{Major, Unavailable, or_skip};
 use pg_session::Sql;
 use retention_plan::catalog::Catalog;
 use retention_plan::holds::{HoldError, HoldRules};
@@ -54,10 +54,51 @@ async fn held(db: &Db, catalog: &Catalog, policy: &Policy, of: &str, deletes: bo
         .collect()
 }
 
-/// What the column calls equal is held; written otherwise or not.
+/// A column whose collation calls large and small letters equal holds as it compares.
+pub async fn holds_follow_the_columns_collation(major: Major) {
+    let db = with_schema(major, "").await;
+    let icu = !db
+        .texts("SELECT collname FROM pg_collation WHERE collprovider = 'i' LIMIT 1")
+        .await
+        .is_empty();
+    if or_skip(Unavailable::unless(
+        icu,
+        "collations of ICU",
+        "this PostgreSQL was built without",
+    ))
+    .is_none()
+    {
+        return;
+    }
+    db.run(
+        "CREATE COLLATION \"No Case\" (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+         CREATE DOMAIN mail AS varchar(40) COLLATE \"No Case\";
+         CREATE TABLE users (id int PRIMARY KEY, email text COLLATE \"No Case\", other mail, plain text);
+         CREATE TABLE orders (id int PRIMARY KEY, who varchar(40) COLLATE \"No Case\", at timestamptz);
+         INSERT INTO users VALUES (1, 'Bob@X.org', 'a', 'Bob@X.org'), (2, NULL, 'BOB@x.org', 'bob@x.org'), (3, 'ann@x.org', NULL, NULL);
+         INSERT INTO orders VALUES (1, 'BOB@X.ORG'), (2, 'ann@x.org'), (3, NULL)",
+    )
+    .await;
+    holds_without_regard_to_case(&db).await;
+}
+
+/// The same of the type, where the server has it.
 pub async fn holds_on_citext_do_not_mind_the_case(major: Major) {
-    let db = with_schema(
-        major,
+    let db = with_schema(major, "").await;
+    let there = !db
+        .texts("SELECT name FROM pg_available_extensions WHERE name = 'citext'")
+        .await
+        .is_empty();
+    if or_skip(Unavailable::unless(
+        there,
+        "extension citext",
+        "install the package with PostgreSQL's contrib",
+    ))
+    .is_none()
+    {
+        return;
+    }
+    db.run(
         "CREATE EXTENSION citext SCHEMA public; CREATE DOMAIN mail AS public.citext;
          CREATE TABLE users (id int PRIMARY KEY, email public.citext, other mail, plain text);
          CREATE TABLE orders (id int PRIMARY KEY, who public.citext, at timestamptz);
@@ -65,18 +106,22 @@ pub async fn holds_on_citext_do_not_mind_the_case(major: Major) {
          INSERT INTO orders VALUES (1, 'BOB@X.ORG'), (2, 'ann@x.org'), (3, NULL)",
     )
     .await;
+    holds_without_regard_to_case(&db).await;
+}
+
+async fn holds_without_regard_to_case(db: &Db) {
     let catalog = db.catalog(&["users", "orders"]).await;
     let mut rules = policy(vec![rule("r", "orders")]);
     for (column, expected) in [("email", 1), ("other", 2), ("plain", 2)] {
-        let id = place(&db, Some(("users", column)), "bob@x.org").await;
-        assert_eq!(held(&db, &catalog, &rules, "users", true).await, [expected], "{column}");
+        let id = place(db, Some(("users", column)), "bob@x.org").await;
+        assert_eq!(held(db, &catalog, &rules, "users", true).await, [expected], "{column}");
         hold::release(&db.session, id, None, None, Duration::from_secs(5))
             .await
             .unwrap();
     }
     rules.rules[0].subject_column = Some("who".to_owned());
-    place(&db, None, "bob@x.org").await;
-    assert_eq!(held(&db, &catalog, &rules, "orders", true).await, [1]);
+    place(db, None, "bob@x.org").await;
+    assert_eq!(held(db, &catalog, &rules, "orders", true).await, [1]);
 }
 
 pub async fn holds_follow_values_keys_and_releases(major: Major) {

@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         foreign_keys::nothing_but_leaves_is_worked_on,
         holds::holds_follow_values_keys_and_releases,
         holds::holds_on_citext_do_not_mind_the_case,
+        holds::holds_follow_the_columns_collation,
         holds::composite_keys_with_a_null_tie_nothing,
         holds::a_subject_is_held_wherever_it_is_reached,
         holds::labels_of_every_type_hold,
