@@ -21,7 +21,11 @@ const TABLE: &str = "
 
 pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let rows = setup.pick(setup.retention_rows, 200_000);
-    let ways = if setup.retention_pair { &PAIR[..] } else { &WAYS[..] };
+    let ways = if setup.retention_loops == 0 {
+        &PAIR[..]
+    } else {
+        &WAYS[..]
+    };
     let mut lab = Lab::start()?;
     for layout in LAYOUTS {
         lab.template(layout.name(), layout, rows, TABLE)?;
@@ -29,7 +33,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let mut runs = Vec::new();
     for round in 1..=setup.rounds {
         for layout in LAYOUTS {
-            for &way in ways {
+            for &way in if round > setup.retention_loops { &PAIR[..] } else { ways } {
                 runs.push(one(
                     setup,
                     &mut lab,

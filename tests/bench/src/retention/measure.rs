@@ -4,13 +4,18 @@ use super::lab::Lab;
 use super::way::{Doing, Way};
 use super::writer::Writer;
 use crate::args::Setup;
+use crate::report::progress;
 use crate::stats::summary;
 use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// From the first batch's beginning to the last one's end, by the server's clock.
-const SWEEP: &str = "SELECT extract(epoch FROM max(finished_at) - min(started_at))::float8 FROM retention.audit";
+/// The first batch's beginning and the last one's end, by the server's clock, which is ours.
+const SWEEP: [&str; 2] = [
+    "SELECT extract(epoch FROM min(started_at))::float8 FROM retention.audit",
+    "SELECT extract(epoch FROM max(finished_at))::float8 FROM retention.audit",
+];
 
 /// What a run came to.
 #[derive(Debug, Clone)]
@@ -34,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) said: Value,
     /// How long its batches took, of retention-job only.
     pub(crate) sweep_s: Option<f64>,
+    /// The writer's p99 beside the batches, ms; of the others as `p99_ms`.
+    pub(crate) sweep_p99_ms: f64,
     /// The same once more, vacuumed, with nothing left to do and no writer: seconds, bytes of WAL.
     pub(crate) again: Option<(f64, f64)>,
 }
@@ -67,16 +74,29 @@ pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<
     let rows = lab.figure(&database, &due)?;
     let writer = Writer::start(&lab.cluster.url(&database), order.rows);
     std::thread::sleep(Duration::from_secs(setup.pick(3, 1)));
-    let (wal, begun) = (lab.wal()?, Instant::now());
+    let (wal, begun, clock) = (lab.wal()?, Instant::now(), Timestamp::now().as_duration());
     let said = order.way.run(lab, &database, order.doing, job)?;
     let ended = Instant::now();
+    progress(&format!(
+        "    {}, {}: {:.1} s",
+        order.template,
+        order.way.name(),
+        (ended - begun).as_secs_f64()
+    ));
     let wal = lab.wal()? - wal;
     // Waits that began in time may end later.
     std::thread::sleep(Duration::from_millis(300));
     let samples = writer.stop()?;
     let left = lab.figure(&database, &due)?;
-    let sweep_s = match order.way {
-        Way::Job => Some(lab.figure(&database, SWEEP)?),
+    let sweep = match order.way {
+        Way::Job => {
+            let at = |sql| {
+                anyhow::Ok(
+                    begun + Duration::from_secs_f64((lab.figure(&database, sql)? - clock.as_secs_f64()).max(0.0)),
+                )
+            };
+            Some((at(SWEEP[0])?, at(SWEEP[1])?))
+        }
         _ => None,
     };
     ensure!(left == 0.0, "{} left {left} rows", order.way.name());
@@ -94,6 +114,7 @@ pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<
             begun,
         )),
     );
+    let sweep_p99_ms = sweep.map_or(during.p99, |(from, to)| summary(&within(from, to)).p99);
     let size = lab.figure(&database, "SELECT pg_total_relation_size('events')::float8")?;
     let again = if matches!(order.way, Way::Job | Way::Naive) {
         // A day lies between: autovacuum has been there.
@@ -116,7 +137,8 @@ pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<
         peak_mib: said.peak_mib,
         size,
         said: said.summary,
-        sweep_s,
+        sweep_s: sweep.map(|(from, to)| (to - from).as_secs_f64()),
+        sweep_p99_ms,
         again,
     })
 }

@@ -19,6 +19,8 @@ pub(crate) struct Medians {
     /// The worst of all rounds.
     pub(crate) worst_ms: f64,
     pub(crate) added_p99_ms: f64,
+    /// Beside its batches, without survey and count. Others: as `added_p99_ms`.
+    pub(crate) sweep_added_p99_ms: f64,
     pub(crate) peak_mib: f64,
     pub(crate) size_mb: f64,
     pub(crate) again_s: f64,
@@ -50,6 +52,7 @@ pub(crate) fn medians(runs: &[Run], way: Way, template: &str) -> Medians {
             .map(|run| run.longest_ms)
             .fold(0.0, f64::max),
         added_p99_ms: of(|run| run.p99_ms - run.p99_before_ms),
+        sweep_added_p99_ms: of(|run| run.sweep_p99_ms - run.p99_before_ms),
         peak_mib: of(|run| run.peak_mib.unwrap_or_default()),
         size_mb: of(|run| run.size / 1e6),
         again_s: of(|run| run.again.map_or(0.0, |(seconds, _)| seconds)),
@@ -75,6 +78,7 @@ pub(crate) fn told(runs: &[Run], ways: &[Way], templates: &[&'static str]) -> (S
                 format!("{:.0}", m.longest_ms),
                 format!("{:.0}", m.worst_ms),
                 format!("{:.1}", m.added_p99_ms),
+                format!("{:.1}", m.sweep_added_p99_ms),
                 format!("{:.1}", m.peak_mib),
                 format!("{:.0}", m.size_mb),
                 format!("{:.2}", m.again_s),
@@ -90,6 +94,7 @@ pub(crate) fn told(runs: &[Run], ways: &[Way], templates: &[&'static str]) -> (S
                     "longest_wait_ms_median": m.longest_ms,
                     "longest_wait_ms_worst": m.worst_ms,
                     "added_p99_ms": m.added_p99_ms,
+                    "added_p99_ms_of_its_sweep": m.sweep_added_p99_ms,
                     "peak_mib": m.peak_mib,
                     "table_mb_after": m.size_mb,
                     "second_night_s": m.again_s,
@@ -109,6 +114,7 @@ pub(crate) fn told(runs: &[Run], ways: &[Way], templates: &[&'static str]) -> (S
                 "longest wait ms",
                 "worst",
                 "added p99 ms",
+                "of its sweep",
                 "peak MiB",
                 "table MB",
                 "again s",
