@@ -2,9 +2,9 @@
 //! batches pass.
 //!
 //! **The gate.** Every batch is one transaction that begins by taking [`gate::GATE`] shared and then reads the one row
-//! of `retention.gate`. Whoever places or releases a hold, or begins a run, takes the same lock exclusively. So when
-//! `hold add` returns, every batch that did not know of the hold has committed, and none that begins later can miss it;
-//! and a run that was replaced by a newer one finds another fence and stops.
+//! of `retention.gate`. Whoever places or releases a hold (a trigger sees to it, so also by hand), or begins a run, takes
+//! the same lock exclusively. So when `hold add` returns, every batch that did not know of the hold has committed, and none
+//! that begins later can miss it; and a run that was replaced by a newer one finds another fence and stops.
 //!
 //! **Transactions.** Functions that say "in a transaction of its own" begin and end one, and roll back on errors. All
 //! others are one statement (or read only) and take part in the caller's transaction.
