@@ -268,6 +268,7 @@ fn leaf_of(note: &Detaching) -> Leaf {
         upper_bound: Some(note.upper_bound),
         detach_concurrently: true,
         together: None,
+        as_is: Vec::new(),
         keyset: None,
     }
 }

@@ -175,7 +175,11 @@ fn marked(sql: Sql, marker: &str) -> Sql {
 pub(crate) fn change(task: &Task, leaf: &Leaf, taking: &Taking, held: Option<&Sql>, locked: bool, marker: &str) -> Sql {
     let table = leaf.relation.quoted();
     let verb = match &task.work {
-        Work::Anonymise { set, .. } => Sql::text(format!("UPDATE ONLY {table} AS t SET ")).append(set),
+        Work::Anonymise { set, .. } => {
+            let update = Sql::text(format!("UPDATE ONLY {table} AS t SET ")).append(set);
+            let same = |sql: Sql, column: &String| sql.raw(", ").ident(column).raw(" = t.").ident(column);
+            leaf.as_is.iter().fold(update, same)
+        }
         Work::Delete | Work::Detach => Sql::text(format!("DELETE FROM ONLY {table} AS t")),
     };
     marked(

@@ -157,6 +157,9 @@ pub struct Leaf {
     /// For `TidRange`, where rows lie in the order of their age: how many are free to be taken. A sweep that has taken so many
     /// most likely has them all, and need not look at the rest of the table.
     pub together: Option<u64>,
+    /// For `TidRange` that anonymises: columns that are set to what they are, so that new versions of rows get their entries
+    /// in indexes without a search for old ones.
+    pub as_is: Vec<String>,
 }
 
 /// One rule on one table, ready to be applied: the engine needs nothing else.

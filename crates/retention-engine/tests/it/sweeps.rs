@@ -55,6 +55,38 @@ async fn anonymising_sets_the_columns_of_due_rows_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn columns_that_are_set_to_what_they_are_stay_so() {
+    let world = World::new(EVENTS).await;
+    // Kept outside of the row, of an odd name, of a domain, NULL.
+    world
+        .run(
+            "CREATE DOMAIN amount AS numeric(20, 3) CHECK (VALUE >= 0);
+             ALTER TABLE events ADD \"Odd \"\"name\"\"\" amount, ADD large text;
+             UPDATE events SET \"Odd \"\"name\"\"\" = NULLIF(id, 7), large = (SELECT string_agg(md5(events.id::text || i), '') FROM generate_series(1, 80) AS i) WHERE id <= 1500;
+             CREATE INDEX ON events (who); CREATE INDEX ON events (\"Odd \"\"name\"\"\"); CREATE INDEX ON events (n);
+             CREATE TABLE before AS SELECT id, at, n, \"Odd \"\"name\"\"\", large FROM events",
+        )
+        .await;
+    world.run("VACUUM ANALYZE events").await;
+    let mut running = world
+        .begin(vec![anonymise("events")], Strategy::TidRange, Options::default())
+        .await;
+    running.tasks[0].leaves[0].as_is = ["at", "Odd \"name\"", "n", "large"].map(str::to_owned).into();
+    let toast = "SELECT pg_relation_size(reltoastrelid) FROM pg_class WHERE relname = 'events'";
+    let outside = world.number(toast).await;
+    let result = running.apply().await;
+    assert_eq!((result.rows, result.residue), (EVENTS_DUE - 2, Some(0)));
+    let other = "SELECT count(*) FROM (SELECT * FROM before EXCEPT SELECT id, at, n, \"Odd \"\"name\"\"\", large FROM events) AS d";
+    assert_eq!(world.number(other).await, 0);
+    assert!(outside > 1_000_000, "{outside}");
+    assert_eq!(
+        world.number(toast).await,
+        outside,
+        "values outside of the row are not written again"
+    );
+}
+
+#[tokio::test]
 async fn nothing_counted_means_nothing_run() {
     let world = World::new(EVENTS).await;
     let mut running = world

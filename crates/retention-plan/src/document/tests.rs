@@ -40,6 +40,7 @@ fn made() -> Made {
                 upper_bound: None,
                 detach_concurrently: false,
                 together: None,
+                as_is: Vec::new(),
                 keyset: None,
             }],
             work,

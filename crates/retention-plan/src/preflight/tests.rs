@@ -51,6 +51,7 @@ fn task(work: Work) -> Task {
             upper_bound: None,
             detach_concurrently: false,
             together: None,
+            as_is: Vec::new(),
             keyset: None,
         }],
         work,

@@ -108,6 +108,7 @@ pub(crate) fn leaf_of(catalog: &Catalog, leaf: &Table, age_column: Option<&Colum
         strategy: Strategy::TidRange,
         upper_bound: age_column.and_then(|column| catalog.upper_bound(oid, &column.name)),
         together: None,
+        as_is: Vec::new(),
         detach_concurrently: parent
             .is_some_and(|parent| parent.partition.is_none() && !parent.children.iter().any(is_default)),
         keyset: None,

@@ -95,6 +95,7 @@ fn main() -> ExitCode {
         subjects::subjects_that_ask_are_those_of_whom_something_is_left,
         subjects::a_chain_that_does_not_fit_is_told,
         survey::counts_are_exact_and_totals_only_where_they_are_needed,
+        survey::indexes_that_are_left_as_they_are_are_not_searched,
         survey::what_is_anonymous_already_is_not_to_be_done,
         survey::rows_that_go_along_are_counted_way_by_way,
         survey::partitions_are_chosen_one_by_one,

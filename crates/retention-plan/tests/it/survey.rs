@@ -125,6 +125,29 @@ pub async fn counts_are_exact_and_totals_only_where_they_are_needed(major: Major
     );
 }
 
+pub async fn indexes_that_are_left_as_they_are_are_not_searched(major: Major) {
+    let db = db(
+        major,
+        "CREATE TABLE ev (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at timestamptz, mail text, \"Who\" int, code text UNIQUE);
+         INSERT INTO ev (at, mail, \"Who\", code) SELECT '2026-01-01', 'm' || i, i % 100, 'c' || i FROM generate_series(1, 20000) AS i;
+         CREATE INDEX ON ev (mail); CREATE INDEX ON ev (code, \"Who\"); CREATE INDEX ON ev (lower(code), at); CREATE INDEX ON ev USING hash (at); ANALYZE ev",
+    )
+    .await;
+    retention_store::ensure(&db.session).await.unwrap();
+    let policy = policy(vec![anonymise(aged("r", "ev", "at", 90), &[("mail", Transform::Null)])]);
+    let seen = look(&db, &policy, &["ev"]).await;
+    let leaf = &seen.tasks[0].leaves[0];
+    assert_eq!(
+        (leaf.strategy, &leaf.as_is[..]),
+        (Strategy::TidRange, &["Who".to_owned(), "at".to_owned()][..])
+    );
+    db.run(
+        "CREATE TRIGGER t BEFORE UPDATE OF at ON ev FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    )
+    .await;
+    assert!(look(&db, &policy, &["ev"]).await.tasks[0].leaves[0].as_is.is_empty());
+}
+
 pub async fn what_is_anonymous_already_is_not_to_be_done(major: Major) {
     let db = with_schema(major, EVENTS).await;
     let policy = policy(vec![anonymise(aged("r", "ev", "at", 90), &[("mail", Transform::Null)])]);
