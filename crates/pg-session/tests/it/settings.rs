@@ -48,6 +48,7 @@ async fn settings_are_ours_even_when_the_role_has_others() {
         ("bytea_output", "hex"),
         ("row_security", "off"),
         ("plan_cache_mode", "force_custom_plan"),
+        ("max_parallel_workers_per_gather", "0"),
         ("standard_conforming_strings", "on"),
         ("client_min_messages", "warning"),
         ("default_transaction_isolation", "read committed"),
