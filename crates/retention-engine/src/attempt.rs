@@ -255,7 +255,12 @@ impl Engine {
     /// Whether the next batch may be opened before this one, of `rows`, is known to be committed. Where anything is to be
     /// decided in between, it may not.
     fn may_open_ahead(&self, job: &Job<'_>, rows: u64) -> bool {
-        self.has_time() && job.left(self).is_none() && !job.has_enough_with(rows) && self.watcher.sees_nothing()
+        self.has_time()
+            && job.left(self).is_none()
+            && !job.has_enough_with(rows)
+            && self.watcher.sees_nothing()
+            // Whoever rests holds no locks.
+            && self.options.throttle.rest(Duration::from_secs(1)).is_zero()
     }
 }
 

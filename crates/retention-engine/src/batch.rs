@@ -150,6 +150,7 @@ impl Engine {
 
     fn ended(&mut self, job: &Job<'_>, done: Done) -> Ended {
         *self.changed.entry(job.leaf.relation.oid).or_default() += done.rows;
+        self.rest = self.options.throttle.rest(done.elapsed);
         Ended::Done(done)
     }
 }

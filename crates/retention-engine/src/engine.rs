@@ -78,6 +78,8 @@ pub struct Engine {
     pub(crate) durable: u64,
     /// The next batch, opened with the commit of the last.
     pub(crate) ahead: Option<Ahead>,
+    /// What the last batch leaves to others.
+    pub(crate) rest: Duration,
     /// Transactions begun, for the marker of each.
     pub(crate) attempts: u64,
     /// Rows changed since they were last counted, by table.
@@ -156,6 +158,7 @@ impl Engine {
             total_rows: 0,
             durable: 0,
             ahead: None,
+            rest: Duration::ZERO,
             attempts: 0,
             changed: HashMap::new(),
             standing: 0,

@@ -148,6 +148,8 @@ impl Engine {
 
     /// Whether the next batch may begin; waits where the server or its replicas need room.
     pub(crate) async fn may_go_on(&mut self, job: &Job<'_>) -> Option<Stop> {
+        let rest = std::mem::take(&mut self.rest);
+        self.sleep(rest).await;
         loop {
             if self.shutdown.is_draining() {
                 return Some(Stop::Shutdown);
@@ -163,11 +165,18 @@ impl Engine {
                 Pause::For(pause, _) => pause,
                 Pause::GiveUp(_) => return Some(Stop::Throttled),
             };
-            let shutdown = self.shutdown.clone();
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = shutdown.recv() => {}
-            }
+            self.sleep(pause).await;
+        }
+    }
+
+    /// So long, or until we are told to stop.
+    async fn sleep(&self, pause: Duration) {
+        if pause.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.shutdown.recv() => {}
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// A batch takes seconds at most: more would be for ever.
+const MOST_NICE: f64 = 1000.0;
+
 /// Limits and patience.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -49,6 +52,8 @@ pub struct Throttle {
     pub max_active: Option<u32>,
     /// Pause while a replication slot is about to lose WAL that it needs.
     pub watch_slots: bool,
+    /// After each batch, rest for so many times as long as it took; 0 never rests. Not more than 1,000 counts.
+    pub nice_ratio: f64,
     /// How long in all a pause may last; then the run ends as with a used-up budget, and the next goes on.
     pub patience: Duration,
 }
@@ -60,8 +65,16 @@ impl Default for Throttle {
             max_lag_bytes: 1 << 30,
             max_active: None,
             watch_slots: true,
+            nice_ratio: 0.0,
             patience: Duration::from_mins(30),
         }
+    }
+}
+
+impl Throttle {
+    /// How long to rest after a batch that took `elapsed`.
+    pub(crate) fn rest(&self, elapsed: Duration) -> Duration {
+        elapsed.mul_f64(self.nice_ratio.clamp(0.0, MOST_NICE))
     }
 }
 

@@ -376,6 +376,7 @@ fn options(args: &RunArgs, begun: Instant) -> Options {
             },
             max_active: limits.max_active_sessions,
             watch_slots: limits.max_replica_lag_mib > 0,
+            nice_ratio: limits.nice_ratio,
             patience: unlimited(limits.max_pause),
         },
         ..Options::default()

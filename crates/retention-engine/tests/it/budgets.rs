@@ -138,3 +138,53 @@ async fn a_pause_that_does_not_end_ends_the_run_like_a_budget() {
     assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
     sleeper.abort();
 }
+
+#[tokio::test]
+async fn a_run_that_is_to_be_nice_rests_after_each_batch_and_holds_nothing_meanwhile() {
+    let options = |nice_ratio| Options {
+        batch_target: Duration::from_millis(2),
+        throttle: Throttle {
+            nice_ratio,
+            ..Throttle::default()
+        },
+        ..Options::default()
+    };
+    for strategy in [Strategy::TidRange, Strategy::Keyset, Strategy::Limited] {
+        let world = World::new(EVENTS).await;
+        let result = world.apply(delete("events"), strategy, options(2.0)).await;
+        assert_eq!((result.rows, result.residue), (EVENTS_DUE, Some(0)), "{strategy:?}");
+        // Nothing of a batch is begun before the rest is over.
+        let hasty = "SELECT count(*) FROM (SELECT started_at - lag(finished_at) OVER w AS rest, lag(finished_at - started_at) OVER w AS took \
+                     FROM retention.audit WINDOW w AS (ORDER BY seq)) AS batches WHERE rest < took * 2";
+        assert_eq!(world.number(hasty).await, 0, "{strategy:?}");
+        assert!(
+            world.number("SELECT count(*) FROM retention.audit").await > 3,
+            "{strategy:?}"
+        );
+    }
+
+    // A rest of seconds ends when the run is told to stop.
+    let world = World::new(EVENTS).await;
+    world
+        .run(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(0.1); RETURN NULL; END $$; \
+             CREATE TRIGGER wait AFTER DELETE ON events FOR EACH STATEMENT EXECUTE FUNCTION wait()",
+        )
+        .await;
+    let mut running = world
+        .begin(vec![delete("events")], Strategy::TidRange, options(1000.0))
+        .await;
+    let mut progress = running.progress.clone();
+    let trigger = &running.trigger;
+    let stop = async {
+        progress.wait_for(|progress| progress.rows > 0).await.unwrap();
+        trigger.trigger();
+    };
+    let counted = crate::world::some();
+    let whole = async { tokio::join!(stop, running.engine.apply(&running.tasks[0], &counted)) };
+    // It would be a hundred.
+    let ((), result) = tokio::time::timeout(Duration::from_secs(50), whole)
+        .await
+        .expect("the rest ends");
+    assert_eq!(result.unwrap().residue, None);
+}

@@ -88,17 +88,15 @@ pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<
     std::thread::sleep(Duration::from_millis(300));
     let samples = writer.stop()?;
     let left = lab.figure(&database, &due)?;
-    let sweep = match order.way {
-        Way::Job => {
-            let at = |sql| {
-                anyhow::Ok(
-                    begun + Duration::from_secs_f64((lab.figure(&database, sql)? - clock.as_secs_f64()).max(0.0)),
-                )
-            };
-            Some((at(SWEEP[0])?, at(SWEEP[1])?))
-        }
-        _ => None,
+    let at = |sql| {
+        let seconds = lab.figure(&database, sql)? - clock.as_secs_f64();
+        anyhow::Ok(begun + Duration::from_secs_f64(seconds.max(0.0)))
     };
+    let sweep = order
+        .way
+        .is_ours()
+        .then(|| anyhow::Ok((at(SWEEP[0])?, at(SWEEP[1])?)))
+        .transpose()?;
     ensure!(left == 0.0, "{} left {left} rows", order.way.name());
     let within = |from: Instant, to: Instant| -> Vec<f64> {
         samples
@@ -116,7 +114,7 @@ pub(crate) fn one(setup: &Setup, lab: &mut Lab, order: Order) -> anyhow::Result<
     );
     let sweep_p99_ms = sweep.map_or(during.p99, |(from, to)| summary(&within(from, to)).p99);
     let size = lab.figure(&database, "SELECT pg_total_relation_size('events')::float8")?;
-    let again = if matches!(order.way, Way::Job | Way::Naive) {
+    let again = if order.way == Way::Naive || order.way.is_ours() {
         // A day lies between: autovacuum has been there.
         lab.vacuum(&database)?;
         let (wal, begun) = (lab.wal()?, Instant::now());

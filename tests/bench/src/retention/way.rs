@@ -26,6 +26,8 @@ pub(crate) enum Way {
     Keyset,
     /// retention-job.
     Job,
+    /// The same, resting as long after each batch as it took.
+    Nice,
 }
 
 /// What the bench does with due rows.
@@ -52,13 +54,19 @@ impl Way {
             Self::SkipLocked => "ctid SKIP LOCKED",
             Self::Keyset => "keyset",
             Self::Job => "retention-job",
+            Self::Nice => "with --nice-ratio 1",
         }
+    }
+
+    /// Whether it is retention-job in some way.
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Self::Job | Self::Nice)
     }
 
     /// Does it, from beginning to end.
     pub(crate) fn run(self, lab: &Lab, database: &str, doing: Doing, job: &Path) -> anyhow::Result<Said> {
-        if self == Self::Job {
-            return run_job(lab, database, doing, job);
+        if self.is_ours() {
+            return run_job(lab, database, doing, job, self == Self::Nice);
         }
         lab.runtime.block_on(async {
             let client = lab.cluster.connect(database).await?;
@@ -72,7 +80,7 @@ impl Way {
             };
             let step = match self {
                 // As it is written: every matching row, every night.
-                Self::Naive | Self::Job => format!("{verb} created_at < {CUTOFF}"),
+                Self::Naive | Self::Job | Self::Nice => format!("{verb} created_at < {CUTOFF}"),
                 Self::IdIn => format!("{verb} id IN (SELECT id FROM events WHERE {due} LIMIT {STEP})"),
                 Self::SkipLocked => format!(
                     "{verb} ctid = ANY (ARRAY (SELECT ctid FROM events WHERE {due} LIMIT {STEP} FOR UPDATE SKIP LOCKED))"
@@ -116,7 +124,7 @@ async fn keyset(client: &tokio_postgres::Client, verb: &str, due: &str) -> anyho
 }
 
 /// retention-job, as a CronJob runs it: plan, apply, verify, receipt.
-fn run_job(lab: &Lab, database: &str, doing: Doing, job: &Path) -> anyhow::Result<Said> {
+fn run_job(lab: &Lab, database: &str, doing: Doing, job: &Path, nice: bool) -> anyhow::Result<Said> {
     let folder = tempfile::tempdir()?;
     let policy = folder.path().join("policy.json");
     let action = match doing {
@@ -130,7 +138,8 @@ fn run_job(lab: &Lab, database: &str, doing: Doing, job: &Path) -> anyhow::Resul
     let url = lab.cluster.url(database);
     let mut command = Command::new(job);
     command
-        .args(["run", "--output", "json", "--as-of", AS_OF, "--policy"])
+        .args(["run", "--output", "json", "--as-of", AS_OF])
+        .args(["--nice-ratio", if nice { "1" } else { "0" }, "--policy"])
         .arg(&policy)
         .args(["--database-url", &url]);
     let (usage, said) = child::run(&mut command, folder.path(), PATIENCE, &[0])?;
