@@ -33,8 +33,8 @@ pub(crate) struct Args {
     /// Rows of the tables that retention-job works on
     #[arg(long, default_value_t = 3_000_000)]
     retention_rows: u64,
-    /// Rounds of `retention-delete` in which the psql loops take part; all, if not given. Two of them are quadratic: on 30
-    /// million rows they take minutes each
+    /// Rounds of `retention-delete` in which the psql loops, and `--nice-ratio 1`, take part; all, if not given. Two of the
+    /// loops are quadratic: on 30 million rows they take a minute each
     #[arg(long, value_name = "ROUNDS")]
     retention_loops: Option<u32>,
 }
@@ -115,7 +115,7 @@ pub(crate) struct Setup {
     pub(crate) load_gate: Option<PathBuf>,
     pub(crate) retention_job: Option<PathBuf>,
     pub(crate) retention_rows: u64,
-    /// Rounds in which the psql loops take part.
+    /// Rounds in which the psql loops, and `--nice-ratio 1`, take part.
     pub(crate) retention_loops: u32,
     pub(crate) rounds: u32,
     pub(crate) quick: bool,

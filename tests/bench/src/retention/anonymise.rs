@@ -42,6 +42,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
                         doing: Doing::Anonymise,
                         template,
                         rows,
+                        round,
                     },
                 )?);
             }

@@ -8,7 +8,7 @@ use crate::args::Setup;
 use crate::report::{Outcome, Target, progress};
 
 const WAYS: [Way; 6] = [Way::Naive, Way::IdIn, Way::SkipLocked, Way::Keyset, Way::Job, Way::Nice];
-const WITHOUT_LOOPS: [Way; 3] = [Way::Naive, Way::Job, Way::Nice];
+const PAIR: [Way; 2] = [Way::Naive, Way::Job];
 const LAYOUTS: [Layout; 2] = [Layout::Correlated, Layout::Scattered];
 
 const TABLE: &str = "
@@ -22,7 +22,7 @@ const TABLE: &str = "
 pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let rows = setup.pick(setup.retention_rows, 200_000);
     let ways = if setup.retention_loops == 0 {
-        &WITHOUT_LOOPS[..]
+        &PAIR[..]
     } else {
         &WAYS[..]
     };
@@ -33,11 +33,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
     let mut runs = Vec::new();
     for round in 1..=setup.rounds {
         for layout in LAYOUTS {
-            for &way in if round > setup.retention_loops {
-                &WITHOUT_LOOPS[..]
-            } else {
-                ways
-            } {
+            for &way in if round > setup.retention_loops { &PAIR[..] } else { ways } {
                 runs.push(one(
                     setup,
                     &mut lab,
@@ -46,6 +42,7 @@ pub(crate) fn run(setup: &Setup) -> anyhow::Result<Outcome> {
                         doing: Doing::Delete,
                         template: layout.name(),
                         rows,
+                        round,
                     },
                 )?);
             }

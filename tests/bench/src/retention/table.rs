@@ -37,6 +37,11 @@ pub(crate) fn medians(runs: &[Run], way: Way, template: &str) -> Medians {
                 .map(pick),
         )
     };
+    // Not every run has a second night.
+    let again = |pick: fn((f64, f64)) -> f64| {
+        let runs = runs.iter().filter(|run| run.way == way && run.table == template);
+        median(runs.filter_map(|run| run.again).map(pick))
+    };
     Medians {
         rows_per_s: of(|run| run.rows / run.seconds),
         rule_rows_per_s: of(|run| {
@@ -55,8 +60,8 @@ pub(crate) fn medians(runs: &[Run], way: Way, template: &str) -> Medians {
         sweep_added_p99_ms: of(|run| run.sweep_p99_ms - run.p99_before_ms),
         peak_mib: of(|run| run.peak_mib.unwrap_or_default()),
         size_mb: of(|run| run.size / 1e6),
-        again_s: of(|run| run.again.map_or(0.0, |(seconds, _)| seconds)),
-        again_wal: of(|run| run.again.map_or(0.0, |(_, wal)| wal)),
+        again_s: again(|(seconds, _)| seconds),
+        again_wal: again(|(_, wal)| wal),
         seconds: of(|run| run.seconds),
     }
 }
