@@ -87,6 +87,42 @@ async fn columns_that_are_set_to_what_they_are_stay_so() {
 }
 
 #[tokio::test]
+async fn what_a_writer_wrote_while_a_batch_waited_for_it_is_what_a_column_is() {
+    let world = World::new(EVENTS).await;
+    world
+        .run("CREATE INDEX ON events (who); CREATE INDEX ON events (n)")
+        .await;
+    let options = Options {
+        // Until the other has committed.
+        lock_timeout: Duration::from_mins(1),
+        ..Options::default()
+    };
+    let mut running = world
+        .begin(vec![anonymise("events")], Strategy::TidRange, options)
+        .await;
+    running.tasks[0].leaves[0].as_is = vec!["n".to_owned()];
+    let other = world.cluster.connect(&world.database).await.unwrap();
+    other
+        .batch_execute("BEGIN; UPDATE events SET n = id WHERE id IN (1, 10000, 19999)")
+        .await
+        .unwrap();
+    let lets_go = async {
+        world.wait_for_waiter().await;
+        other.batch_execute("COMMIT").await.unwrap();
+    };
+    let ((), result) = tokio::join!(lets_go, running.apply());
+    assert_eq!((result.rows, result.residue), (EVENTS_DUE - 2, Some(0)));
+    let lost = "SELECT count(*) FROM events WHERE n <> CASE WHEN id IN (1, 10000, 19999) THEN id ELSE 0 END";
+    assert_eq!(world.number(lost).await, 0);
+    assert_eq!(
+        world
+            .number(&format!("SELECT count(who) FROM events WHERE {DUE}"))
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
 async fn nothing_counted_means_nothing_run() {
     let world = World::new(EVENTS).await;
     let mut running = world
