@@ -166,7 +166,12 @@ impl Tally {
             let bad = ((1.0 - quantile) * n as f64).round() as u64;
             let dependence = stats::dependence::factor(&self.batches_by_cells(trend, limit, n, bad.max(1)));
             let (low, high) = stats::order::widened_ranks(n, quantile, confidence, dependence);
-            (end(low), end(high))
+            // The figure lies between two samples, and of two or three samples the end may be the one beyond it.
+            let within = |end: f64, choose: fn(f64, f64) -> f64| value_ms.map_or(end, |value| choose(end, value));
+            (
+                end(low).map(|low| within(low, f64::min)),
+                end(high).map(|high| within(high, f64::max)),
+            )
         };
         Interval { low, high, confidence }
     }

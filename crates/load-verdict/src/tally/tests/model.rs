@@ -305,6 +305,23 @@ proptest! {
     }
 }
 
+/// The 99th percentile of two is between them, and the order statistic that bounds it from below is the larger one.
+#[test]
+fn a_figure_is_within_its_interval() {
+    for seed in 0..50 {
+        for count in 1..8 {
+            for row in &tally(&spec(FLAGS), &random_samples(seed, count)).summary(0.95).latency {
+                let (low, high) = (
+                    row.interval.low.unwrap_or(0.0),
+                    row.interval.high.unwrap_or(f64::INFINITY),
+                );
+                let value = row.judged_ms.unwrap_or(f64::INFINITY);
+                assert!(low <= value && value <= high, "seed {seed}, {count} samples: {row:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_planned_follows_the_tags() {
     let flags = [
