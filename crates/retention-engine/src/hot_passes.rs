@@ -1,25 +1,26 @@
 //! Owns the sweep block range by block range, in several commits each. Pruning frees the old versions of one pass before
 //! the next, so new versions find room on their own page and no index is touched (HOT).
 //!
-//! The first pass takes few rows of each block: as many as a full page has room for. As pages get emptier (values that
-//! became NULL take no room, rows that did not fit have moved away), passes grow.
+//! The first pass takes one row of each block. A full page has no room for it: it moves, and leaves room for the next. As pages
+//! get emptier (values that became NULL take no room), passes grow. A row that moves is dear: an entry in each index, and,
+//! behind a checkpoint, a whole page of WAL for the page that it goes to and for each index page. Between two passes whoever could still see
+//! the old versions is waited for ([`crate::horizon`]).
 //!
 //! Somebody's old snapshot keeps pages from being pruned: then passes cost and do not help, and blocks are taken at once.
 
 use crate::controller::{Bounds, Controller};
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::horizon::Horizon;
 use crate::job::{Job, Step, Stop};
 use crate::statement::{Part, Scope};
 use crate::tid_range::bounds;
 use std::time::{Duration, Instant};
 
-/// Of 256, the part of a block's rows that the first pass takes: two or three, which a full page has no room for. They
-/// move, and leave room for the next. Half as many write less WAL and take four passes more.
-const FIRST_PART: u32 = 10;
+/// Of 256, the part of a block's rows that the last passes take.
 const LARGEST_PART: u32 = 51;
 /// A pass whose rows stayed on their pages (this part of them) is followed by a larger one.
-const ROOM: f64 = 0.93;
+const ROOM: f64 = 0.97;
 const GROWTH: f64 = 1.3;
 /// Batches that the largest passes of a range are divided into; the small ones take the range at once.
 const BATCHES: u64 = 4;
@@ -36,17 +37,20 @@ const PLAIN: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Pass {
     number: u32,
+    /// The first one's size.
+    first: u32,
     part: Part,
 }
 
 impl Pass {
-    const fn first() -> Self {
+    /// One row of each block, where a block has so many.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts saturate")]
+    fn first(rows: f64) -> Self {
+        let first = ((f64::from(Part::END) / rows.max(1.0)).ceil() as u32).clamp(1, LARGEST_PART);
         Self {
             number: 0,
-            part: Part {
-                from: 0,
-                to: FIRST_PART,
-            },
+            first,
+            part: Part { from: 0, to: first },
         }
     }
 
@@ -66,18 +70,20 @@ impl Pass {
     }
 
     /// After this one, of whose rows `hot` (0 to 1) stayed on their page. Rows that moved away made room too, so a pass is
-    /// never smaller than the one before.
+    /// never smaller than the one before; and it grows a little in any case, because each pass reads all rows of the range.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2 x 256")]
     fn next(self, hot: f64) -> Self {
+        let number = self.number + 1;
         let size = if self.number == 0 || hot < ROOM {
             self.size()
         } else {
             (f64::from(self.size()) * GROWTH).ceil() as u32
         };
-        let size = size.min(LARGEST_PART);
+        let size = size.max(self.first + number / 2).min(LARGEST_PART);
         let to = self.part.to + size;
         Self {
-            number: self.number + 1,
+            number,
+            first: self.first,
             part: Part {
                 from: self.part.to,
                 // No crumbs.
@@ -88,16 +94,27 @@ impl Pass {
 }
 
 /// Whether passes help, from what they did.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Yield {
     rows: u64,
     hot: u64,
     plain_until: Option<Instant>,
     /// The range before had nothing to do.
     idle: bool,
+    horizon: Horizon,
 }
 
 impl Yield {
+    fn new(now: Instant) -> Self {
+        Self {
+            rows: 0,
+            hot: 0,
+            plain_until: None,
+            idle: false,
+            horizon: Horizon::new(now),
+        }
+    }
+
     fn passes(&self, now: Instant) -> bool {
         self.plain_until.is_none_or(|until| now >= until)
     }
@@ -135,7 +152,7 @@ impl Engine {
                 ..whole
             },
         );
-        let mut seen = Yield::default();
+        let mut seen = Yield::new(Instant::now());
         for (mut from, end) in [(first, end), (0, first)] {
             while from < end {
                 if seen.passes(Instant::now()) {
@@ -165,11 +182,14 @@ impl Engine {
         (from, to): (u64, u64),
         seen: &mut Yield,
     ) -> Result<Option<Stop>, EngineError> {
-        let mut pass = Pass::first();
+        let mut pass = Pass::first(bounds(job).density);
         let mut nothing = true;
         loop {
             // Until the last pass the range is not done: a run that goes on later begins it again.
             let position = format!("block:{}", if pass.is_last() { to } else { from });
+            if !nothing {
+                self.until_prunable(&mut seen.horizon).await;
+            }
             let (mut rows, mut hot) = (0, 0);
             let mut at = from;
             while at < to {
@@ -231,8 +251,8 @@ impl Engine {
 mod tests {
     use super::*;
 
-    fn all(hot: f64) -> Vec<Pass> {
-        let mut passes = vec![Pass::first()];
+    fn all(rows: f64, hot: f64) -> Vec<Pass> {
+        let mut passes = vec![Pass::first(rows)];
         while let Some(last) = passes.last().copied().filter(|pass| !pass.is_last()) {
             passes.push(last.next(hot));
         }
@@ -241,8 +261,12 @@ mod tests {
 
     #[test]
     fn passes_take_every_row_once() {
-        for hot in [0.0, 0.5, 0.8, 1.0] {
-            let passes = all(hot);
+        let rows = [0.0, 1.0, 5.0, 20.0, 65.0, 226.0, 1e9];
+        for (rows, hot) in rows
+            .iter()
+            .flat_map(|rows| [0.0, 0.5, 0.8, 1.0].map(|hot| (*rows, hot)))
+        {
+            let passes = all(rows, hot);
             assert_eq!(passes[0].part.from, 0);
             assert_eq!(passes.last().unwrap().part.to, Part::END);
             assert!(
@@ -250,8 +274,10 @@ mod tests {
                 "{passes:?}"
             );
             assert!(passes.iter().all(|pass| pass.size() > 0), "{passes:?}");
-            assert!(passes.len() <= 26, "{} passes", passes.len());
+            assert!(passes.len() <= 32, "{} passes of {rows} rows, hot {hot}", passes.len());
         }
-        assert!(all(1.0).len() <= 10, "{}", all(1.0).len());
+        assert_eq!(Pass::first(65.0).size(), 4, "one of 65 rows");
+        assert!(all(65.0, 1.0).len() <= 12, "{}", all(65.0, 1.0).len());
+        assert!(all(5.0, 1.0).len() <= 6, "{}", all(5.0, 1.0).len());
     }
 }

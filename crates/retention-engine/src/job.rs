@@ -170,7 +170,7 @@ impl Engine {
     }
 
     /// So long, or until we are told to stop.
-    async fn sleep(&self, pause: Duration) {
+    pub(crate) async fn sleep(&self, pause: Duration) {
         if pause.is_zero() {
             return;
         }

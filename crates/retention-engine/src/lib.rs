@@ -37,6 +37,7 @@ mod attempt;
 mod batch;
 mod detach;
 mod holds;
+mod horizon;
 mod hot_passes;
 mod job;
 mod keyset;

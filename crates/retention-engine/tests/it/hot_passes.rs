@@ -43,6 +43,35 @@ async fn most_updates_touch_no_index() {
     assert!(part > 0.7, "{part}");
 }
 
+/// Its writers' transactions take longer than a pass, as on a server whose disk is busy; there is always one.
+#[tokio::test]
+async fn writers_that_take_their_time_are_waited_for() {
+    let world = World::alone(&pg_cluster::Options::default(), WIDE).await;
+    world.run("CREATE TABLE busy (n int)").await;
+    let writer = world.cluster.connect(&world.database).await.unwrap();
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let writing = tokio::spawn(async move {
+        let mut written = 0_u32;
+        while stopped.try_recv().is_err() {
+            writer
+                .batch_execute("BEGIN; INSERT INTO busy VALUES (1); SELECT pg_sleep(0.03); COMMIT")
+                .await
+                .unwrap();
+            written += 1;
+        }
+        written
+    });
+    let result = world
+        .apply(anonymise("events"), Strategy::HotPasses, Options::default())
+        .await;
+    stop.send(()).unwrap();
+    let written = writing.await.unwrap();
+    assert!(written > 3, "{written} transactions were beside it");
+    assert_eq!((result.rows, result.residue), (60_000, Some(0)));
+    let part = hot_part(&world).await;
+    assert!(part > 0.7, "{part}");
+}
+
 #[tokio::test]
 async fn under_an_old_snapshot_it_ends_all_the_same() {
     let world = World::new(WIDE).await;

@@ -24,7 +24,7 @@ pub const BACKLOG: f64 = 1.0 / 3.0;
 /// Tables of fewer blocks are read as a whole in a few milliseconds.
 pub const SMALL_BLOCKS: u32 = 128;
 /// Passes a block range for HOT.
-pub const PASSES: u32 = 8;
+pub const PASSES: u32 = 12;
 /// Fewer due rows a block gain nothing from passes.
 const DENSE: f64 = 4.0;
 /// Pages that are filled no more than this have room for every row's new version in one pass.
