@@ -22,6 +22,7 @@
 //! | `around` | rows that foreign keys keep although nothing said so |
 //! | `regain` | a lost server |
 //! | `throttle`, `watch` | when to make room for others |
+//! | `horizon` | whether old versions of rows can be pruned by now |
 //! | `verify`, `holds` | what is left; what is held |
 
 pub mod controller;
