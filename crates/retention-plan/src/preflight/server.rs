@@ -122,8 +122,9 @@ fn standing(subject: &Subject<'_>, facts: &Facts) -> Vec<Finding> {
             "blind",
             &server.user,
             format!(
-                "{} may not see other sessions' state: how far standbys lag (pg_stat_replication) and whether VACUUM is at \
-                 work is not known, and the run cannot make room for them; GRANT pg_monitor TO {} to change that",
+                "{} may not see other sessions' state: how far standbys lag (pg_stat_replication), whether VACUUM is at work and \
+                 who still sees old rows is not known, and the run cannot make room for them; GRANT pg_monitor TO {} to \
+                 change that",
                 server.user,
                 pg_session::quote_ident(&server.user)
             ),
