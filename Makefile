@@ -52,11 +52,11 @@ POSTGRES_TESTS := retention-engine retention-faults retention-oracle retention-j
 .PHONY: test-majors
 test-majors: ## The tests of retention-job once more, on the oldest and the newest PostgreSQL that it supports
 	@$(TOOLS) ensure
-	@for major in 14 18; do \
+	@failed=0; for major in 14 18; do \
 	  echo "== PostgreSQL $$major"; \
 	  PG_CLUSTER_MAJOR=$$major $(TOOLS) tally $(CARGO) test --locked --no-fail-fast \
-	    $(addprefix --package ,$(POSTGRES_TESTS)); \
-	done
+	    $(addprefix --package ,$(POSTGRES_TESTS)) || failed=1; \
+	done; exit $$failed
 
 .PHONY: lint
 lint: fmt-check clippy docs ## Format, clippy, documentation, and the dependency rules of deny.toml
