@@ -82,7 +82,7 @@ fn main() -> ExitCode {
         holds::labels_of_every_type_hold,
         holds::partitions_inheritance_and_holds_on_either,
         holds::a_hold_whose_column_was_renamed_stops_everything,
-        holds::held_rows_are_those_of_a_naive_model,
+        holds::model::held_rows_are_those_of_a_naive_model,
         holds::a_row_that_becomes_held_while_we_wait_for_it_stays,
         preflight::every_question_is_answered,
         preflight::what_tables_have_is_found,
