@@ -3,8 +3,8 @@
 //!
 //! The first pass takes one row of each block. A full page has no room for it: it moves, and leaves room for the next. As pages
 //! get emptier (values that became NULL take no room), passes grow. A row that moves is dear: an entry in each index, and,
-//! behind a checkpoint, a whole page of WAL for the page that it goes to and for each index page. Between two passes whoever could still see
-//! the old versions is waited for ([`crate::horizon`]).
+//! behind a checkpoint, a whole page of WAL for the page that it goes to and for each index page. Between two passes whoever
+//! could still see the old versions is waited for ([`crate::horizon`]).
 //!
 //! Somebody's old snapshot keeps pages from being pruned: then passes cost and do not help, and blocks are taken at once.
 
